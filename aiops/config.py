@@ -1,0 +1,244 @@
+"""Read the configuration: fixed tables here, shelves (sources, notifiers) by their constructors.
+
+Every problem is collected; nothing stops at the first one. Messages name key, value and remedy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from aiops.errors import ConfigError
+
+T = TypeVar("T")
+
+_DURATION = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SIZE = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "mb": 10**6, "mib": 2**20, "gb": 10**9}
+_SIZE |= {"gib": 2**30}
+
+
+def parse_duration(value: object) -> object:
+    """Turn ``"15s"``, ``"5m"``, ``"1h30m"`` or plain seconds into seconds."""
+    if not isinstance(value, str):
+        return value
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)", value.strip())
+    if not parts or "".join(a + b for a, b in parts) != value.replace(" ", ""):
+        msg = 'write a duration like "15s", "5m" or "1h30m"'
+        raise ValueError(msg)
+    return sum(float(number) * _DURATION[unit] for number, unit in parts)
+
+
+def parse_size(value: object) -> object:
+    """Turn ``"256MiB"`` or plain bytes into bytes."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", value.strip())
+    if match is None or match[2].lower() not in _SIZE:
+        msg = 'write a size like "64KiB", "256MiB" or a number of bytes'
+        raise ValueError(msg)
+    return int(float(match[1]) * _SIZE[match[2].lower()])
+
+
+def parse_budget(value: object) -> object:
+    """Turn ``"2/week"`` or ``"1/day"`` into expected false notifications per second."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*/\s*(hour|day|week|month)", value.strip())
+    if match is None:
+        msg = 'write a budget like "2/week" (per hour, day, week or month)'
+        raise ValueError(msg)
+    seconds = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2592000.0}
+    return float(match[1]) / seconds[match[2]]
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
+Budget = Annotated[float, BeforeValidator(parse_budget), Field(gt=0)]
+Secret = SecretStr
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Alerting(_Table):
+    """How much false noise is allowed, and how incidents end."""
+
+    budget: Budget = Field(default=2 / 604800.0, description="expected false notifications")
+    resolve_after: Duration = Field(default=300.0, description="quiet time that resolves")
+    group_window: Duration = Field(default=300.0, description="how far apart related facts may be")
+    update_interval: Duration = Field(default=900.0, description="at most one update in this time")
+    dry_run: bool = Field(default=False, description="decide everything, send nothing")
+
+
+class Web(_Table):
+    """Where the daemon listens."""
+
+    listen: str = Field(default="127.0.0.1:9797", description="host:port; empty turns it off")
+    external_url: str = Field(default="", description="used in links")
+
+
+class StateTable(_Table):
+    """Where the daemon keeps what it learned."""
+
+    directory: str = Field(default="", description="empty: $STATE_DIRECTORY or XDG state home")
+    interval: Duration = Field(default=30.0, ge=1, description="shortest time between two cuts")
+
+
+class Topology(_Table):
+    """Who calls whom; optional."""
+
+    calls: dict[str, list[str]] = Field(default_factory=dict, description="caller = [callees]")
+
+
+class Detection(_Table):
+    """Windows, lateness and the bounds of what is learned."""
+
+    window: Duration = Field(default=10.0, ge=1, description="width of a log window")
+    allowed_lateness: Duration = Field(default=5.0, description="how late a line may be")
+    hold: Duration = Field(default=15.0, description="longest wait for a slower stream")
+    max_templates: int = Field(default=2000, ge=10, description="templates per workload")
+    max_series: int = Field(default=100_000, ge=1, description="metric series in all")
+    max_streams: int = Field(default=10_000, ge=1, description="log streams in all")
+    multivariate: str = Field(
+        default="river.anomaly.HalfSpaceTrees",
+        description="River detector over the metrics of one entity; empty turns it off",
+    )
+    drift: str = Field(
+        default="river.drift.ADWIN",
+        description="River detector that confirms a lasting shift; empty turns it off",
+    )
+
+
+class Logging(_Table):
+    """How the daemon speaks about itself, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info")
+    format: Literal["auto", "console", "json"] = Field(default="auto", description="auto: a terminal gets console")
+
+
+class Settings(BaseSettings):
+    """All of the configuration; ``sources`` and ``notifiers`` stay raw for the shelves."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AIOPS_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    alerting: Alerting = Field(default_factory=Alerting)
+    web: Web = Field(default_factory=Web)
+    state: StateTable = Field(default_factory=StateTable)
+    topology: Topology = Field(default_factory=Topology)
+    detection: Detection = Field(default_factory=Detection)
+    logging: Logging = Field(default_factory=Logging)
+    sources: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    notifiers: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # One key in the environment overrides the same key in the file.
+        return (env_settings, init_settings)
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return a remedy that names the nearest known word, or all of them when few."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return "known: " + ", ".join(sorted(known)) if known else "nothing is allowed here"
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read a TOML file (or only defaults) and the environment; raise ``ConfigError`` with all."""
+    raw: dict[str, Any] = {}
+    if path is not None:
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError([f"{path}: no such file; give the path of a TOML file"]) from None
+        except OSError as e:
+            raise ConfigError([f"{path}: cannot be read ({e.strerror}); check its rights"]) from e
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+            raise ConfigError([f"{path}: not valid TOML: {e}"]) from e
+    try:
+        return Settings(**raw)
+    except ValidationError as e:
+        raise ConfigError(_problems(e, Settings, prefix="")) from e
+
+
+def build_component(cls: type[T], table: dict[str, Any], where: str) -> T:
+    """Validate one shelf table against the dataclass *cls* and construct it.
+
+    Raises ``ConfigError`` with every problem of the table; *where* (``sources.file[0]``) names it.
+    """
+    known = [f.name for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]
+    problems = [
+        f"{where}.{key}: unknown key; {did_you_mean(key, known)}" for key in table if key not in known
+    ]
+    try:
+        built = TypeAdapter(cls).validate_python({k: v for k, v in table.items() if k in known})
+    except ValidationError as e:
+        problems += _problems(e, None, prefix=where + ".")
+    if problems:
+        raise ConfigError(problems)
+    return built
+
+
+def read_secret(value: Secret | None, file: str | None, what: str) -> str | None:
+    """Return a secret given inline or in a file (``*_file``); ``None`` when neither is set."""
+    if value is not None:
+        return value.get_secret_value()
+    if file is None:
+        return None
+    path = Path(os.path.expandvars(file)).expanduser()
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as e:
+        raise ConfigError([f"{what} = {file!r}: cannot be read ({e.strerror}); check it"]) from e
+
+
+def _problems(e: ValidationError, root: type[BaseModel] | None, prefix: str) -> list[str]:
+    found = []
+    for error in e.errors(include_url=False):
+        where = ".".join(str(part) for part in error["loc"])
+        if error["type"] == "extra_forbidden":
+            known = _keys_at(root, error["loc"][:-1])
+            remedy = did_you_mean(str(error["loc"][-1]), known)
+            found.append(f"{prefix}{where}: unknown key; {remedy}")
+        elif error["type"] == "missing":
+            found.append(f"{prefix}{where}: missing; set it")
+        else:
+            value = error.get("input")
+            text = error["msg"].removeprefix("Value error, ")
+            found.append(f"{prefix}{where} = {value!r}: {text}")
+    return found
+
+
+def _keys_at(root: type[BaseModel] | None, path: tuple[int | str, ...]) -> list[str]:
+    model: Any = root
+    for part in path:
+        model = getattr(model, "model_fields", {}).get(part)
+        model = getattr(model, "annotation", None)
+    return list(getattr(model, "model_fields", {}))

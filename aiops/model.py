@@ -1,0 +1,278 @@
+"""The frozen nouns that travel between stages; times are epoch seconds UTC, event time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Severity(IntEnum):
+    """How bad, ordered; the lower-case name is what people and JSON see."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+    CRITICAL = 4
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class State(StrEnum):
+    """Where an incident is in its life."""
+
+    CANDIDATE = "candidate"
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class TransitionKind(StrEnum):
+    """What just happened to an incident: all that the engine emits."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    ESCALATED = "escalated"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    MERGED = "merged"
+
+
+# --- inputs ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Name one ordered flow of lines.
+
+    ``id`` is unique and stable over restarts (``file:/var/log/a.log``). ``entity`` is what an
+    incident on it would be about (``service:cart`` or ``host:web1``). ``workload`` is the entity
+    without its instance: streams of one workload share their templates. ``resumable`` is false
+    for what cannot be read again (stdin).
+    """
+
+    id: str
+    source: str
+    entity: str
+    workload: str
+    instance: str = ""
+    resumable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Carry whole lines of one stream, each ending in a newline, and the position after them.
+
+    ``cursor`` is opaque to everyone but its source. ``arrived`` is when the source read it; it
+    stands in as event time only for streams whose lines carry no stamp.
+    """
+
+    stream: Stream
+    data: bytes
+    cursor: str
+    arrived: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Name one measured quantity: ``entity`` has it, ``name`` says which, labels included.
+
+    ``kind`` is ``gauge`` or ``counter`` for metrics, ``log`` for what is counted from lines.
+    """
+
+    entity: str
+    name: str
+    kind: str = "gauge"
+    unit: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.entity}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesSet:
+    """Name the columns of many points; compared by identity, so sources keep and reuse it."""
+
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Carry one value per series of ``columns`` at one time; NaN is "not in this scrape".
+
+    ``interval`` is the source's own pace in seconds, ``None`` when it has none.
+    """
+
+    source: str
+    at: float
+    columns: SeriesSet
+    values: NDArray[np.float64]
+    interval: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Prove that all a stream had by the wall-clock time ``at`` has been handed over."""
+
+    stream: Stream
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Say that a source did not watch from ``since`` to ``until``: silence proves nothing."""
+
+    source: str
+    since: float
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEvent:
+    """Record a change somebody made: deploy, config, flag, model or prompt version."""
+
+    at: float
+    kind: str
+    entity: str
+    title: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.kind}:{self.entity}:{self.title}@{self.at:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Ask the engine for something, in the order of ``seq`` (its committed row)."""
+
+    seq: int
+    kind: str
+    target: str
+    at: float
+    by: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Let time pass for everything that waits for a clock: holds, resolves, expiries."""
+
+    at: float
+
+
+Input = Block | Points | Watched | Gap | ChangeEvent | Command | Tick
+
+
+# --- what detection finds -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLine:
+    """Show one log line as evidence; ``new`` is the span of characters that is new."""
+
+    at: float
+    stream: str
+    text: str
+    new: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """State that one series stood out at ``at`` (end of its window) and why.
+
+    ``surprise`` is −log10 of the calibrated tail probability. ``threshold`` is what the alert
+    budget asked of it. ``severe`` says that one such anomaly alone may open an incident.
+    ``since`` is when the departure began, ``seen`` how many samples the detector had learned.
+    """
+
+    id: str
+    series: Series
+    kind: str
+    at: float
+    since: float
+    surprise: float
+    threshold: float
+    severity: Severity
+    reason: str
+    detector: str
+    actual: float | None = None
+    expected: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    severe: bool = False
+    seen: int = 0
+    samples: tuple[SampleLine, ...] = ()
+
+    @property
+    def entity(self) -> str:
+        return self.series.entity
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Name a likely cause (an entity or a change) with its share of belief and the reasons."""
+
+    entity: str
+    score: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One story: an immutable picture of an incident after its ``seq``-th transition."""
+
+    id: str
+    seq: int
+    state: State
+    severity: Severity
+    title: str
+    opened_at: float
+    updated_at: float
+    resolved_at: float | None = None
+    told: bool = False
+    entities: tuple[str, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+    changes: tuple[ChangeEvent, ...] = ()
+    samples: tuple[SampleLine, ...] = ()
+    similar: tuple[str, ...] = ()
+    notified_at: tuple[float, ...] = ()
+    acknowledged_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Say what happened to an incident at ``at``; ``tell`` is whether people should hear it."""
+
+    kind: TransitionKind
+    incident: Incident
+    at: float
+    tell: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One message for one receiver; ``key`` is the same over retries and restarts.
+
+    ``incident`` is the picture the channel renders (escaping is the channel's); ``title`` and
+    ``body`` are plain text, already redacted.
+    """
+
+    key: str
+    receiver: str
+    transition: Transition
+    title: str
+    body: str

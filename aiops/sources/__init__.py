@@ -1,0 +1,9 @@
+"""The shelf of sources: one file a source and one line here."""
+
+SOURCES = {
+    "file": "aiops.sources.file:FileSource",
+    "stdin": "aiops.sources.stdin:StdinSource",
+    "journald": "aiops.sources.journald:JournaldSource",
+    "host": "aiops.sources.host:HostSource",
+    "prometheus": "aiops.sources.prometheus:PrometheusSource",
+}

@@ -1,0 +1,1 @@
+"""Online detectors on River, numpy and scipy: pure, without I/O, clock or logging."""
