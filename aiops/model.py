@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -276,3 +276,32 @@ class Notification:
     transition: Transition
     title: str
     body: str
+
+
+# --- what is saved --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """One part's state at a cut: plain values in ``header``, numbers in ``arrays``.
+
+    ``version`` belongs to the part that wrote it; a part that does not know it starts cold.
+    """
+
+    name: str
+    version: int
+    header: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """Everything saved together: positions, models, open windows and incidents.
+
+    ``command_seq`` and ``journal_seq`` are the last command row and journal row applied.
+    """
+
+    cursors: Mapping[str, str]
+    command_seq: int
+    journal_seq: int
+    sections: tuple[Section, ...]
