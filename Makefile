@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint requirements.lock
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check install --constraint requirements.lock
 
 # Arguments for the daemon or for pytest: make run ARGS="/var/log/nginx", make test ARGS="-k tailer"
 ARGS ?=
