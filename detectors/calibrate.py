@@ -1,0 +1,172 @@
+"""Turn raw scores into tail probabilities, row by row, without learning what is flagged.
+
+A raw score is any number that grows with strangeness (a distance in robust deviations, a sum of
+departures). Its *surprise* is ``-log10`` of the share of normal samples that would score as high.
+Below a tracked quantile the share is read from the tracked quantile itself; above it a
+generalised Pareto tail is fitted by the moment estimator of Dekkers, Einmahl and de Haan
+(Annals of Statistics 17, 1989), which works on logarithms and so is not ruled by one outlier.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Wide = NDArray[np.float64]
+Selector = slice | NDArray[np.int64]
+
+TAIL_SHARE: Final = 0.05
+"""Share of samples above the tracked quantile: 20 samples make one of the tail."""
+
+PRIOR_EDGE: Final = 3.0
+PRIOR_SHAPE: Final = 1.0 / 3.0
+PRIOR_COUNT: Final = 20.0
+"""The prior is Student's t with 3 degrees of freedom: its 95 % point in mean deviations (2.9),
+its tail index (1/3), held with the weight of 20 exceedances (400 samples)."""
+
+SHAPE_BOUNDS: Final = (0.03, 0.8)
+"""A finite end point (negative shape) is never believed; above 0.8 a tail has no useful end."""
+
+EDGE_FLOOR: Final = 1.5
+"""A series that never moves still needs one and a half deviations to be in its own tail."""
+
+CLIP: Final = 6.0
+"""An exceedance teaches at most six mean log excesses: about the point at surprise 4."""
+
+MIN_GAIN: Final = 1e-5
+_LN10: Final = math.log(10.0)
+_QUANTILE_STEP: Final = 2.0
+"""One over the density of log scores near the 95 % point, for a normal and for t(3)."""
+
+
+class TailCalibrator:
+    """Hold the tails of ``members`` scores for each of many rows, in float32 arrays.
+
+    Arrays are ``(members, rows)``; ``rows`` is chosen by a slice or an index array. ``memory``
+    is the time in seconds after which old samples weigh ``1/e``. State is 16 bytes a member.
+    """
+
+    def __init__(self, members: int, *, memory: float = 14 * 86400.0) -> None:
+        self.members = members
+        self.memory = memory
+        self.log_edge = np.full((members, 0), math.log(PRIOR_EDGE), np.float32)
+        self.first = np.full((members, 0), PRIOR_SHAPE, np.float32)
+        self.second = np.full((members, 0), 2 * PRIOR_SHAPE**2, np.float32)
+        self.count = np.zeros((members, 0), np.float32)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for *capacity* rows; new rows hold the prior."""
+        more = capacity - self.count.shape[1]
+        if more <= 0:
+            return
+        for name, value in self._prior().items():
+            old = getattr(self, name)
+            new = np.full((self.members, capacity), value, np.float32)
+            new[:, : old.shape[1]] = old
+            setattr(self, name, new)
+
+    def reset(self, rows: NDArray[np.int64]) -> None:
+        """Forget *rows*: they hold the prior again."""
+        for name, value in self._prior().items():
+            getattr(self, name)[:, rows] = value
+
+    def edge(self, member: int, sel: Selector) -> Floats:
+        """Return the tracked 95 % point of one member, in the unit of its raw score."""
+        edge: Floats = np.exp(self.log_edge[member, sel])
+        return edge
+
+    def surprise(self, sel: Selector, raw: Floats) -> Floats:
+        """Return ``-log10`` of the tail share of *raw*, shape ``(members, rows)``; at least 0."""
+        first, second = self.first[:, sel], self.second[:, sel]
+        edge = np.exp(self.log_edge[:, sel])
+        # Moment estimator; its negative part also scales the spread of the excess.
+        light = 1.0 - 0.5 / np.maximum(1.0 - first * first / second, 1e-3)
+        np.minimum(light, 0.0, out=light)
+        shape = np.clip(first + light, *SHAPE_BOUNDS)
+        sigma = edge * first * (1.0 - light)
+        excess = np.maximum(raw - edge, 0.0)
+        beyond = np.log(1.0 + shape * excess / sigma) / shape
+        below = -np.log(1.0 - (1.0 - TAIL_SHARE) * np.minimum(raw / edge, 1.0))
+        total: Floats = (beyond + below) * np.float32(1.0 / _LN10)
+        return total
+
+    def learn(self, sel: Selector, raw: Floats, dt: Floats, weight: Floats) -> None:
+        """Learn *raw* where *weight* is 1; *dt* is the time each row's sample stands for.
+
+        Exceedances are clipped, so one giant teaches "this happens", not "giants are normal".
+        """
+        count = self.count[:, sel] + weight
+        forget = dt * np.float32(1.0 / self.memory)
+        gain = np.maximum(1.0 / (count + 10.0), np.maximum(forget, MIN_GAIN)) * weight
+        log_edge = self.log_edge[:, sel]
+        over = np.log(np.maximum(raw, 1e-6)) - log_edge
+        above = over > 0.0
+        moved = log_edge + gain * _QUANTILE_STEP * (above - np.float32(TAIL_SHARE))
+        self.log_edge[:, sel] = np.maximum(moved, math.log(EDGE_FLOOR))
+        first = self.first[:, sel]
+        over = np.minimum(over, CLIP * first)
+        tail_gain = np.maximum(1.0 / (count * TAIL_SHARE + PRIOR_COUNT), forget / TAIL_SHARE)
+        tail_gain = np.minimum(tail_gain, 0.2) * (weight * above)
+        self.first[:, sel] = np.maximum(first + tail_gain * (over - first), 0.02)
+        second = self.second[:, sel]
+        second = second + tail_gain * (over * over - second)
+        # Jensen: keeps the estimator defined whatever rounding did.
+        self.second[:, sel] = np.maximum(second, 1.02 * self.first[:, sel] ** 2)
+        self.count[:, sel] = count
+
+    def to_arrays(self, rows: int) -> dict[str, Floats]:
+        """Return copies of the first *rows* rows of every array."""
+        return {name: getattr(self, name)[:, :rows].copy() for name in self._prior()}
+
+    def load(self, arrays: dict[str, Floats]) -> None:
+        """Take over arrays that ``to_arrays`` returned; the capacity must already fit."""
+        for name in self._prior():
+            getattr(self, name)[:, : arrays[name].shape[1]] = arrays[name]
+
+    @staticmethod
+    def _prior() -> dict[str, float]:
+        return {
+            "log_edge": math.log(PRIOR_EDGE),
+            "first": PRIOR_SHAPE,
+            "second": 2 * PRIOR_SHAPE**2,
+            "count": 0.0,
+        }
+
+
+def combine(surprises: Floats) -> Floats:
+    """Combine dependent tests by the harmonic mean of their tail shares, ``(members, rows)``.
+
+    The harmonic mean (Wilson, PNAS 116, 2019) holds under dependence for small shares, never
+    falls below Bonferroni's answer (the best member less ``log10(members)``), and rises above it
+    when several members agree.
+    """
+    best = surprises.max(axis=0)
+    agreement = np.exp((surprises - best) * np.float32(_LN10)).sum(axis=0)
+    both: Floats = best + np.log10(agreement) - np.float32(math.log10(len(surprises)))
+    return np.maximum(both, 0.0)
+
+
+def budget_threshold(
+    budget_per_second: float,
+    tests_per_second: float,
+    *,
+    floor: float = 3.0,
+    cap: float = 12.0,
+) -> float:
+    """Return the surprise at which normal behaviour stays within the budget in the long run.
+
+    ``tests_per_second * 10 ** -threshold <= budget_per_second``. The *floor* keeps one lonely
+    series from alarming at every thousandth sample; the *cap* is where a float32 tail stops
+    meaning anything. Raises ``ValueError`` for a budget or a rate that is not positive.
+    """
+    if not (budget_per_second > 0.0 and math.isfinite(budget_per_second)):
+        raise ValueError(f"budget_per_second = {budget_per_second!r}: give a positive number")
+    if not (tests_per_second >= 0.0 and math.isfinite(tests_per_second)):
+        raise ValueError(f"tests_per_second = {tests_per_second!r}: give 0 or a positive number")
+    if tests_per_second == 0.0:
+        return floor
+    return min(max(math.log10(tests_per_second / budget_per_second), floor), cap)

@@ -1,0 +1,51 @@
+"""Follow the level and the spread of many series robustly, forgetting in wall time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from detectors.calibrate import Wide
+
+STILL: Final = 0.01
+"""A series that never moved is judged in steps of one hundredth of its size …"""
+
+MOVING: Final = 1e-4
+"""… until it has shown deviations well above a ten-thousandth of it."""
+
+OUTLIER: Final = 4.0
+"""A value farther out than this many mean deviations moves the estimates no more than that."""
+
+TINY: Final = 1e-290
+
+
+def gain(seen: Wide, dt: Wide, memory: float) -> Wide:
+    """Return the weight of a new sample: an average at first, then a memory that grows with age.
+
+    A young series forgets over a quarter of its age, so a slow climb in its first hours stays
+    within its own spread; from then on ``1 - exp(-dt / memory)`` rules.
+    """
+    young = np.maximum(1.0 / np.maximum(seen, 1.0), 4.0 / (seen + 24.0))
+    weight: Wide = np.maximum(young, -np.expm1(-dt / memory))
+    return weight
+
+
+def scale(spread: Wide, size: Wide, seen: Wide) -> Wide:
+    """Return the deviation that counts as one, never 0 for a finite series.
+
+    *spread* is the mean absolute deviation, *size* the magnitude of level and value. All terms
+    are of first order in the unit, so a change of unit changes no ratio. Few samples widen it.
+    """
+    size = np.maximum(size, TINY)
+    moving = spread / (MOVING * size)
+    still = STILL * size / (1.0 + np.minimum(moving, 1e9) ** 2)
+    wide: Wide = spread * (1.0 + 8.0 / (seen + 1.0)) + still
+    return wide
+
+
+def limited(error: Wide, unit: Wide, seen: Wide) -> Wide:
+    """Return *error* cut at ``OUTLIER`` units; the first few samples are taken as they are."""
+    reach = np.where(seen < 8.0, np.inf, OUTLIER * unit)
+    cut: Wide = np.minimum(np.maximum(error, -reach), reach)
+    return cut

@@ -1,0 +1,87 @@
+"""Remember the usual day of many series in slots of equal length."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.calibrate import Floats, Selector, Wide
+
+TRUSTED: Final = 2
+"""Passes of a slot before it is believed: at least a whole period apart by construction."""
+
+PASSES_KEPT: Final = 2.5
+"""After its first pass a slot forgets over this many passes (periods)."""
+
+_BITS: Final = np.uint32(3)
+_LARGEST: Final = 1e37
+
+
+class SeasonTable:
+    """Hold ``slots`` float32 values a row: the usual value at each part of ``period`` seconds.
+
+    The two lowest bits of each float hold the number of passes (0 to 3), so a slot costs 4
+    bytes; the value keeps 22 bits. The table is slot-major: one tick touches one stripe.
+    """
+
+    def __init__(self, slots: int, period: float = 86400.0) -> None:
+        if slots < 1 or not period > 0.0:
+            raise ValueError(f"slots = {slots!r}, period = {period!r}: give positive numbers")
+        self.slots = slots
+        self.period = period
+        self.width = period / slots
+        self.table: NDArray[np.uint32] = np.zeros((slots, 0), np.uint32)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for *capacity* rows; untouched slots cost no memory until first written."""
+        old = self.table
+        if capacity > old.shape[1]:
+            self.table = np.zeros((self.slots, capacity), np.uint32)
+            self.table[:, : old.shape[1]] = old
+
+    def reset(self, rows: NDArray[np.int64]) -> None:
+        """Forget *rows*."""
+        self.table[:, rows] = 0
+
+    def slot(self, at: float) -> int:
+        """Return the slot of a time; whole periods do not change it."""
+        return min(int((at % self.period) / self.width), self.slots - 1)
+
+    def read(self, slot: int, sel: Selector) -> tuple[Wide, NDArray[np.uint32]]:
+        """Return value and passes of *slot* for the chosen rows."""
+        packed = self.table[slot, sel]
+        passes = packed & _BITS
+        return (packed & ~_BITS).view(np.float32).astype(np.float64), passes
+
+    def learn(
+        self,
+        slot: int,
+        sel: Selector,
+        values: Wide,
+        gap: Wide,
+        learnt: NDArray[np.bool_],
+        fresh: NDArray[np.bool_],
+    ) -> None:
+        """Move *slot* towards *values* where *learnt*; *fresh* rows begin a new pass of it.
+
+        *gap* is the time in seconds each value stands for.
+        """
+        old, passes = self.read(slot, sel)
+        passes = np.minimum(passes + (fresh & learnt), 3).astype(np.uint32)
+        share = np.minimum(gap, self.width) / self.width
+        gain = np.where(passes <= 1, np.maximum(share, 0.1), share / PASSES_KEPT)
+        gain = np.where((passes <= 1) & fresh, 1.0, gain)
+        moved = np.clip(old + gain * (values - old), -_LARGEST, _LARGEST).astype(np.float32)
+        packed = (np.ascontiguousarray(moved).view(np.uint32) & ~_BITS) | passes
+        self.table[slot, sel] = np.where(learnt, packed, self.table[slot, sel])
+
+
+def ramp(weight: Floats, useful: NDArray[np.bool_], dt: Wide, seconds: float) -> Wide:
+    """Move *weight* towards 1 where the season is useful and towards 0 elsewhere, smoothly.
+
+    A jump of the weight would look like a jump of the series.
+    """
+    moved: Wide = weight + (useful - weight) * -np.expm1(-dt / seconds)
+    return moved
