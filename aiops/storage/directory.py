@@ -1,0 +1,113 @@
+"""The state directory: where it is, who may use it, and what happens when it cannot be written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiops.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_LOCK = "aiops.lock"
+_DATABASE = "aiops.db"
+# What a directory says that is there, but will not take our files.
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
+
+def resolve_directory(configured: str, env: Mapping[str, str]) -> Path:
+    """Return where the state lives: the configured place, systemd's, or the XDG state home."""
+    if configured:
+        return Path(os.path.expandvars(configured)).expanduser().absolute()
+    # systemd separates several directories by colons; the first one is ours.
+    given = env.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given).absolute()
+    home = Path(env["HOME"]) if env.get("HOME") else Path("~").expanduser()
+    xdg = Path(env.get("XDG_STATE_HOME", ""))
+    # The XDG specification tells to ignore relative paths.
+    return (xdg if xdg.is_absolute() else home / ".local" / "state") / "aiops"
+
+
+@dataclass(slots=True)
+class StateDirectory:
+    """Hold one directory for this process alone, until ``close``.
+
+    ``degraded`` is ``None``, or why nothing can be written here (then the state lives in memory
+    and what the directory holds is only read).
+    """
+
+    path: Path
+    degraded: str | None = None
+    _lock: int | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, path: Path, *, or_memory: bool = False) -> StateDirectory:
+        """Create and lock *path*; raise ``StateError`` when another process holds it.
+
+        A directory that cannot be written raises ``StateError`` too, unless *or_memory* asks
+        for a degraded one.
+        """
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return cls(path, None, _hold(path))
+        except OSError as e:
+            reason = os.strerror(e.errno) if e.errno is not None else str(e)
+            if or_memory and e.errno in _UNWRITABLE:
+                return cls(path, reason)
+            raise StateError(
+                f"state.directory = {str(path)!r}: cannot be used ({reason}); "
+                "make it a directory this user may write, or set another one"
+            ) from e
+
+    @property
+    def database(self) -> Path:
+        """Return the path of the SQLite file."""
+        return self.path / _DATABASE
+
+    def models(self, generation: int) -> Path:
+        """Return the path of the model file of one generation."""
+        return self.path / f"models-{generation}.bin"
+
+    def generations(self) -> Iterator[int]:
+        """Yield the number of every model file that exists, in no order."""
+        with contextlib.suppress(OSError):
+            for path in self.path.glob("models-*.bin"):
+                number = path.name.removeprefix("models-").removesuffix(".bin")
+                if number.isascii() and number.isdigit():
+                    yield int(number)
+
+    def close(self) -> None:
+        """Let the lock go; safe to call twice."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _hold(path: Path) -> int:
+    """Lock the directory and write our pid for whoever comes second."""
+    fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The pid is a courtesy: the lock holds on a full disk too.
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except BlockingIOError:
+        pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(fd)
+        raise StateError(
+            f"another aiops (pid {pid}) already runs on {path}; stop it or set state.directory"
+        ) from None
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
