@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,6 +173,36 @@ class Tick:
 
 
 Input = Block | Points | Watched | Gap | ChangeEvent | Command | Tick
+
+
+# --- between decoding and detection ---------------------------------------------------------
+
+
+class LineKind(NamedTuple):
+    """What a line is, without its values: entity ("" is the stream's), severity, masked text."""
+
+    entity: str
+    severity: Severity
+    masked: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogWindow:
+    """Count the lines of one stream between ``start`` and ``end``, by kind.
+
+    ``samples`` holds the first line of each kind (its continuations below it). ``lines`` counts
+    all, ``continuations`` those that only hang on another; ``other`` those beyond the bound on
+    kinds. heads + continuations = lines.
+    """
+
+    stream: Stream
+    start: float
+    end: float
+    counts: Mapping[LineKind, int]
+    samples: Mapping[LineKind, SampleLine]
+    lines: int
+    continuations: int
+    other: int
 
 
 # --- what detection finds -------------------------------------------------------------------

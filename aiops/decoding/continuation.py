@@ -1,0 +1,17 @@
+"""Know from a line alone whether it continues the one before."""
+
+from __future__ import annotations
+
+import re
+
+# Leading blanks, stack traces, closing braces, an exception's own last line, an empty line.
+_CONTINUES = re.compile(
+    rb"[ \t]|$|Caused by: |Suppressed: |Traceback |\.\.\. ?\d* ?(?:more|$)|[})\]]+[,;]?$|at [\w$.<>]+\("
+    rb"|(?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit)(?:: |$)|goroutine \d+ \[|During handling of"
+    rb"|The above exception was|\^+$"
+)
+
+
+def is_continuation(line: bytes) -> bool:
+    """Return whether *line* hangs on the line before it (DESIGN: never joined, only counted)."""
+    return _CONTINUES.match(line) is not None
