@@ -1,0 +1,129 @@
+"""Split masked lines into fields, and judge when differing fields are one variable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from detectors.masking import WILD
+
+_DELIMITERS = b" \t=:,;()[]{}\"'|<>"
+_WORDS = bytes(sorted(set(range(256)) - set(_DELIMITERS)))
+_SPLIT = re.compile(rb"([ \t=:,;()\[\]{}\"'|]|<(?!\*>)|(?<!<\*)>)")
+_RUN = re.compile(rb"(?<![^\s=:,;()\[\]{}\"'|])<\*>(?:[ ,;]+<\*>)+(?![^\s=:,;()\[\]{}\"'|])")
+_LIST = re.compile(rb"(?<=\[)[\w./@+-]+(?:[,;] ?[\w./@+-]+)+(?=\])")
+# Separators inside a run or a list are no delimiters: control characters stand in for them.
+_HIDE = bytes.maketrans(b" ,;", b"\x1c\x1d\x1e")
+_SHOW = bytes.maketrans(b"\x1c\x1d\x1e", b" ,;")
+_HIDDEN = b"\x1c\x1d\x1e"
+
+_UNITS = frozenset(
+    b"B KB MB GB TB KiB MiB GiB TiB kB bytes byte ns us ms s sec secs sec. secs. second seconds "
+    b"min mins minute minutes h hour hours".split()
+)
+_NAMING = frozenset(
+    b"user username login account host hostname node server client service name id uid "
+    b"ruser rhost pod container process interface".split()
+)
+_DECIDING = frozenset(
+    b"no not none all any a an the on off up down in out is are was were has have had can cannot "
+    b"ok fail failed failure success error start stop open closed yes".split()
+)
+_NEVER = 1_000_000
+
+
+def _hide(found: re.Match[bytes]) -> bytes:
+    return found[0].translate(_HIDE)
+
+
+def _join_lists(line: bytes) -> bytes:
+    if b"<*> <*>" in line or b",<*>" in line or b", <*>" in line or b";" in line:
+        line = _RUN.sub(_hide, line)
+    if b"[" in line and b"," in line:
+        line = _LIST.sub(_hide, line)
+    return line
+
+
+def skeleton_of(line: bytes) -> bytes:
+    """Return the delimiters of a masked line in order: lines with others are never siblings."""
+    return _join_lists(line).replace(WILD, b"").translate(None, _WORDS)
+
+
+def read_fields(line: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Split a masked line into words (even places) and delimiters, for comparing and for showing.
+
+    A run of wildcards (``<*>, <*> <*>``) is one field that compares as ``<*>``, so lists of
+    different length are one template.
+    """
+    shown = tuple(_SPLIT.split(_join_lists(line)))
+    if b"\x1c" in line or not any(b"<*>" in word and len(word) > 3 for word in shown):
+        return shown, shown
+    fields = tuple(
+        WILD
+        if word[:3] == WILD and word[-3:] == WILD and not word.strip(b"<*>" + _HIDDEN)
+        else word
+        for word in shown
+    )
+    return fields, shown
+
+
+def render(shown: tuple[bytes, ...]) -> bytes:
+    """Join shown fields to text again."""
+    return b"".join(shown).translate(_SHOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """State how many different values show that a field is a variable.
+
+    The defaults were chosen on ten labelled systems together by ``benchmarks/templates.py``.
+    """
+
+    wild: int = 2
+    unit: int = 2
+    named: int = 2
+    name: int = 3
+    word: int = 5
+    deciding: int = 12
+    first: int = 10
+
+    def needed(self, around: tuple[bytes, ...], place: int, values: set[bytes]) -> int:
+        """Return how many values the field at *place* must have had to become a variable."""
+        words = [value for value in values if value != WILD]
+        before = around[place - 1] if place else b""
+        named_by = around[place - 2] if place > 1 else b""
+        if not any(_is_word(around[i]) for i in range(0, len(around), 2) if i != place):
+            return _NEVER
+        if named_by[-3:] == WILD and all(word in _UNITS for word in words):
+            return self.unit
+        if not place:
+            return self.first
+        if b"" in values and before not in b"=[(":
+            return _NEVER
+        if any(not _is_word(word) for word in words if word):
+            return self.deciding
+        if sum(map(_decides, words)) * 2 > len(words) or any(w.lower() in _DECIDING for w in words):
+            return self.deciding
+        if len(words) < len(values):
+            return self.wild
+        if named_by.lower() in _NAMING:
+            return self.named
+        if all(map(_is_name, words)):
+            return self.name
+        return self.word
+
+
+def _is_word(field: bytes) -> bool:
+    """Say whether a field carries meaning: letters, not only marks and wildcards."""
+    text = field.replace(WILD, b"")
+    return any(byte > 127 or 65 <= byte <= 90 or 97 <= byte <= 122 for byte in text)
+
+
+def _is_name(word: bytes) -> bool:
+    """Say whether a word looks like an identifier rather than like a word of a sentence."""
+    return not word.isalpha() or not (word.islower() or word.istitle() or word.isupper())
+
+
+def _decides(word: bytes) -> bool:
+    """Say whether a word tells what happened (Started, Paused, stopping): such events differ."""
+    return word[-2:] == b"ed" or word[-3:] == b"ing"
