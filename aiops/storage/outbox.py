@@ -162,6 +162,19 @@ class Outbox:
             self.report("outbox.skipped", "superseded", skipped, receiver=receiver)
         return skipped
 
+    def abandon_strangers(self, known: Sequence[str], before: float, at: float) -> int:
+        """Give up what was told before *before* to receivers not in *known*; return how many."""
+        with self.database.transaction() as connection:
+            gone = connection.execute(
+                "UPDATE outbox SET state = 'dead', done_at = ?, reason = 'receiver_gone'"
+                " WHERE state = 'waiting' AND created_at < ?"
+                " AND receiver NOT IN (SELECT value FROM json_each(?))",
+                (at, before, msgspec.json.encode(list(known)).decode()),
+            ).rowcount
+        if gone:
+            self.report("outbox.dead_letter", "receiver_gone", gone)
+        return gone
+
     def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
         """Return what was given up, newest first."""
         rows = self.database.rows(

@@ -1,0 +1,22 @@
+"""From a transition to the person: who hears of it, in which order, and until when."""
+
+from aiops.delivery.dispatch import Dispatcher, Pace, Surroundings
+from aiops.delivery.order import Choice, Order
+from aiops.delivery.plan import Route, notification_key, plan, plan_batch
+from aiops.delivery.port import Fate, OutboxPort, Outcome, announce
+
+__all__ = [
+    "Choice",
+    "Dispatcher",
+    "Fate",
+    "Order",
+    "OutboxPort",
+    "Outcome",
+    "Pace",
+    "Route",
+    "Surroundings",
+    "announce",
+    "notification_key",
+    "plan",
+    "plan_batch",
+]
