@@ -1,0 +1,1 @@
+"""What an incident lives through, and the words it is told in."""

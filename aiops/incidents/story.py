@@ -1,0 +1,275 @@
+"""Tell an incident in words: one title, and a story of at most fourteen plain lines.
+
+The order is the order of a reader's questions: what, where, since when, how far from usual,
+which line, what changed before, why, was it seen before, what now.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiops.incidents.units import duration, factor, quantity
+from aiops.model import State, TransitionKind
+from aiops.redaction import harmless
+from aiops.wire import rfc3339, shown, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from aiops.model import Anomaly, ChangeEvent, Incident, SampleLine, Suspect, Transition
+
+__all__ = ["story", "title", "to_json"]
+
+WIDTH = 200
+TITLE = 120
+SAMPLE = 160
+_FACTS = 3
+_NAMES = 4
+
+_ENDED = (State.RESOLVED, State.CLOSED)
+
+
+def title(incident: Incident) -> str:
+    """Say what is wrong and where in one line, from the most important anomaly."""
+    ranked = _ranked(incident)
+    if not ranked:
+        return _clip(incident.title or f"incident {incident.id}", TITLE)
+    main = ranked[0]
+    quote = _quote(main)
+    others = len(set(incident.entities) - {main.entity})
+    where = _where(main.entity) + (f" and {others} more" if others else "")
+    return _clip(f"{_what(main)} {_link(main)} {where}{quote}", TITLE)
+
+
+def story(transition: Transition, *, calls: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Tell what happened to an incident, for a person in a hurry: plain, redacted text.
+
+    *calls* (caller → callees, as configured) adds who depends on what is affected.
+    """
+    incident = transition.incident
+    lines = [
+        _headline(transition),
+        _since(transition),
+        _affected(incident, calls or {}),
+        *_values(incident),
+        *_samples(incident),
+        _changes(incident),
+        _cause(incident),
+        _similar(incident),
+        f"next: aiops incidents show {incident.id}",
+    ]
+    return "\n".join(_clip(line, WIDTH) for line in lines if line)
+
+
+def _headline(transition: Transition) -> str:
+    incident = transition.incident
+    words = f"{transition.kind.value.upper()} {incident.severity.label}"
+    if transition.kind is TransitionKind.ACKNOWLEDGED and incident.acknowledged_by:
+        words += f" (by {incident.acknowledged_by})"
+    return f"{words}: {incident.title or title(incident)}"
+
+
+def _since(transition: Transition) -> str:
+    incident = transition.incident
+    start = _start(incident)
+    if incident.state in _ENDED or transition.kind is TransitionKind.RESOLVED:
+        end = transition.at if incident.resolved_at is None else incident.resolved_at
+        return f"from {rfc3339(start)} to {rfc3339(end)}, lasted {duration(end - start)}"
+    words = f"since {rfc3339(start)}, for {duration(transition.at - start)}"
+    last = max((anomaly.at for anomaly in incident.anomalies), default=transition.at)
+    quiet = transition.at - last
+    return words + (f", last sign {duration(quiet)} ago" if quiet >= 60 else "")
+
+
+def _affected(incident: Incident, calls: Mapping[str, Sequence[str]]) -> str:
+    entities = incident.entities
+    hit = {_bare(entity) for entity in entities}
+    callers = sorted(
+        {
+            _bare(caller)
+            for caller, callees in calls.items()
+            if _bare(caller) not in hit and any(_bare(callee) in hit for callee in callees)
+        }
+    )
+    if len(entities) < 2 and not callers:
+        return ""
+    words = f"affects {_listed([_where(entity) for entity in entities])}"
+    return words + (f"; called by {_listed(callers)}" if callers else "")
+
+
+def _values(incident: Incident) -> Iterator[str]:
+    ranked = _ranked(incident)
+    when = "then" if incident.state in _ENDED else "now"
+    facts = ranked[:_FACTS]
+    for index, anomaly in enumerate(facts):
+        more = len(ranked) - _FACTS if index == _FACTS - 1 else 0
+        room = WIDTH - 20
+        yield _clip(f"{when}: {_value(anomaly)}", room) + (f" (+{more} more)" if more > 0 else "")
+
+
+def _value(anomaly: Anomaly) -> str:
+    unit = anomaly.unit or anomaly.series.unit
+    log = anomaly.series.kind == "log"
+    if log and not unit:
+        unit = "lines"
+    name = _what(anomaly) if log else anomaly.series.name
+    subject = f"{name} {_link(anomaly)} {_where(anomaly.entity)}"
+    if anomaly.actual is None:
+        return subject if log else f"{subject}: {anomaly.reason}"
+    usual = "no usual value known"
+    if anomaly.expected is not None:
+        usual = f"usual {quantity(anomaly.expected, unit)}"
+    if anomaly.low is not None and anomaly.high is not None:
+        band = _band(quantity(anomaly.low, unit), quantity(anomaly.high, unit))
+        usual = f"{usual} ({band})" if anomaly.expected is not None else f"usual {band}"
+    times = factor(anomaly.actual, anomaly.expected)
+    return f"{subject} {quantity(anomaly.actual, unit)}, {usual}" + (f", {times}" if times else "")
+
+
+def _band(low: str, high: str) -> str:
+    number, _, unit = low.partition(" ")
+    return f"{number if unit == high.partition(' ')[2] else low} to {high}"
+
+
+def _samples(incident: Incident) -> Iterator[str]:
+    told: set[str] = set()
+    for sample in _lines(incident):
+        text = _marked(sample)
+        if text not in told and len(told) < _FACTS:
+            told.add(text)
+            yield f"  {text}"
+
+
+def _marked(sample: SampleLine) -> str:
+    text, new = shown(sample)
+    if new is None:
+        return _clip(text.strip(), SAMPLE)
+    start, end = new
+    # Of a long line, the part around what is new is what the reader needs.
+    end = min(end, start + SAMPLE - 20)
+    spare = SAMPLE - (end - start)
+    first = max(0, min(start - spare // 2, len(text) - SAMPLE))
+    last = min(len(text), max(first + SAMPLE, end))
+    before = ("…" if first else "") + text[first:start]
+    after = text[end:last] + ("…" if last < len(text) else "")
+    return f"{before}»{text[start:end]}«{after}".strip()
+
+
+def _changes(incident: Incident) -> str:
+    if not incident.changes:
+        return ""
+    start = _start(incident)
+    before = [change for change in incident.changes if change.at <= start]
+    nearest = (
+        max(before, key=lambda change: (change.at, change.id))
+        if before
+        else min(incident.changes, key=lambda change: (change.at, change.id))
+    )
+    apart = duration(abs(start - nearest.at))
+    more = len(incident.changes) - 1
+    words = f"change: {_change(nearest)}, {apart} {'before' if before else 'after the start'}"
+    return words + (f" (+{more} more)" if more else "")
+
+
+def _cause(incident: Incident) -> str:
+    if not incident.suspects:
+        return "likely cause: not enough evidence"
+    first, *others = incident.suspects
+    reasons = "; ".join(first.reasons[:_FACTS])
+    words = f"likely cause: {_suspect(first, incident)}" + (f": {reasons}" if reasons else "")
+    return words + (f" — or {_suspect(others[0], incident)}" if others else "")
+
+
+def _suspect(suspect: Suspect, incident: Incident) -> str:
+    named = {change.id: _change(change) for change in incident.changes}
+    name = named.get(suspect.entity) or _where(suspect.entity)
+    return f"{name} ({quantity(suspect.score, 'ratio')})"
+
+
+def _similar(incident: Incident) -> str:
+    return f"similar: {_listed(incident.similar)}" if incident.similar else ""
+
+
+# --- words ----------------------------------------------------------------------------------
+
+
+def _what(anomaly: Anomaly) -> str:
+    if anomaly.series.kind != "log":
+        if anomaly.actual is None or anomaly.expected is None:
+            return f"{anomaly.series.name} {anomaly.reason}".strip()
+        way = "above" if anomaly.actual >= anomaly.expected else "below"
+        return f"{anomaly.series.name} {way} usual"
+    # A detector that names its finding in several words knows better than its kind.
+    if " " in anomaly.reason:
+        return anomaly.reason
+    kind = anomaly.kind.lower()
+    level = "" if anomaly.severity.label == "info" else f"{anomaly.severity.label} "
+    for clue, words in (
+        (("new", "novel"), f"new {level}line"),
+        (("surge", "burst", "rate"), f"surge of {level}lines"),
+        (("silen", "absen"), "usual lines stopped"),
+        (("share",), "share of error lines above usual"),
+    ):
+        if any(part in kind for part in clue):
+            return words
+    return anomaly.reason or anomaly.kind
+
+
+def _quote(anomaly: Anomaly) -> str:
+    if anomaly.series.kind != "log" or not anomaly.samples or '"' in anomaly.reason:
+        return ""
+    sample = anomaly.samples[0]
+    text, new = shown(sample)
+    if new is not None and new[1] - new[0] >= 12:
+        text = text[slice(*new)]
+    return f': "{_clip(text.strip(), 60)}"'
+
+
+def _link(anomaly: Anomaly) -> str:
+    return "in" if anomaly.series.kind == "log" else "on"
+
+
+def _where(entity: str) -> str:
+    kind, colon, name = entity.partition(":")
+    return f"{kind} {name}" if colon and kind and name else entity
+
+
+def _bare(entity: str) -> str:
+    return entity.partition(":")[2] or entity
+
+
+def _change(change: ChangeEvent) -> str:
+    words = change.title if change.kind in change.title else f"{change.kind} {change.title}"
+    words = _clip(words, 80)
+    return f"{words} on {_where(change.entity)}" if change.entity else words
+
+
+def _start(incident: Incident) -> float:
+    return min([incident.opened_at, *(anomaly.since for anomaly in incident.anomalies)])
+
+
+def _ranked(incident: Incident) -> list[Anomaly]:
+    """Order anomalies by weight; of one series only its weightiest speaks."""
+    first: dict[str, Anomaly] = {}
+    for anomaly in sorted(
+        incident.anomalies, key=lambda a: (-a.severity, -a.surprise, a.at, a.series.id, a.id)
+    ):
+        first.setdefault(anomaly.series.id, anomaly)
+    return list(first.values())
+
+
+def _lines(incident: Incident) -> Iterator[SampleLine]:
+    yield from incident.samples
+    if not incident.samples:
+        for anomaly in _ranked(incident):
+            yield from anomaly.samples
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES
+    return ", ".join(names[:_NAMES]) + (f" (+{more} more)" if more > 0 else "")
+
+
+def _clip(text: str, width: int) -> str:
+    text = harmless(text)
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
