@@ -52,6 +52,7 @@ _WIDE: Final = (
     "spread",
     "noise",
     "recent",
+    "size",
     "plain_spread",
     "season_spread",
 )
@@ -90,6 +91,7 @@ class _Judged:
     dt: Wide
     slot: int
     rest: Wide
+    size: Wide
     offset: Wide
     slot_value: Wide
     passes: NDArray[np.uint32]
@@ -245,6 +247,7 @@ class SeriesBank:
         s["down"] = np.where(new & departing & ~j.accepted, j.down, s["down"])
         s["fast"] = np.where(new, fast, s["fast"])
         s["recent"] = np.where(new, j.recent, s["recent"])
+        s["size"] = np.where(new, j.size, s["size"])
         s["seen"] = seen
 
         begun = new & j.flagged & np.isnan(s["since"])
@@ -347,9 +350,13 @@ class SeriesBank:
             slot_value, passes = self._season.read(slot, sel)
             offset = np.where(passes > 0, slot_value * s["weight"], offset)
         rest = value - s["origin"]
-        size = np.maximum(np.abs(value), np.abs(s["level"] + s["origin"]))
+        # The largest value of late, not of now: a series back at 0 has not lost its scale.
+        size = np.maximum(np.abs(value), s["size"] * np.exp(-dt / self.memory))
         seen = s["seen"].astype(np.float64)
-        unit = scale(s["spread"], size, seen)
+        # With a season the spread around it counts, not the one from before it was known.
+        spread = s["spread"]
+        fitted = np.where(s["season_spread"] > 0.0, np.minimum(s["season_spread"], spread), spread)
+        unit = scale(spread + s["weight"] * (fitted - spread), size, seen)
         # After a gap the forecast is old; its error grows like that of a random walk.
         stale = np.sqrt(np.clip(gap / np.maximum(pace, 1e-9), 1.0, 64.0))
         unit_fast = scale(s["noise"], size, seen) * np.where(pace > 0.0, stale, 1.0)
@@ -379,6 +386,7 @@ class SeriesBank:
             dt,
             slot,
             rest,
+            size,
             offset,
             slot_value,
             passes,

@@ -37,6 +37,12 @@ EDGE_FLOOR: Final = 1.5
 CLIP: Final = 6.0
 """An exceedance teaches at most six mean log excesses: about the point at surprise 4."""
 
+SHARE_FLOOR: Final = 0.002
+"""The share above the edge is itself an estimate; below this it would be a guess."""
+
+HURRY: Final = 10.0
+"""An edge that nothing passes any more falls this much faster: its series has calmed down."""
+
 MIN_GAIN: Final = 1e-5
 _LN10: Final = math.log(10.0)
 _QUANTILE_STEP: Final = 2.0
@@ -47,7 +53,7 @@ class TailCalibrator:
     """Hold the tails of ``members`` scores for each of many rows, in float32 arrays.
 
     Arrays are ``(members, rows)``; ``rows`` is chosen by a slice or an index array. ``memory``
-    is the time in seconds after which old samples weigh ``1/e``. State is 16 bytes a member.
+    is the time in seconds after which old samples weigh ``1/e``. State is 20 bytes a member.
     """
 
     def __init__(self, members: int, *, memory: float = 14 * 86400.0) -> None:
@@ -56,6 +62,7 @@ class TailCalibrator:
         self.log_edge = np.full((members, 0), math.log(PRIOR_EDGE), np.float32)
         self.first = np.full((members, 0), PRIOR_SHAPE, np.float32)
         self.second = np.full((members, 0), 2 * PRIOR_SHAPE**2, np.float32)
+        self.share = np.full((members, 0), TAIL_SHARE, np.float32)
         self.count = np.zeros((members, 0), np.float32)
 
     def grow(self, capacity: int) -> None:
@@ -90,7 +97,9 @@ class TailCalibrator:
         sigma = edge * first * (1.0 - light)
         excess = np.maximum(raw - edge, 0.0)
         beyond = np.log(1.0 + shape * excess / sigma) / shape
-        below = -np.log(1.0 - (1.0 - TAIL_SHARE) * np.minimum(raw / edge, 1.0))
+        # Ties and calmed series put another share above the edge than the one aimed at.
+        share = np.clip(self.share[:, sel], SHARE_FLOOR, 0.5)
+        below = -np.log(1.0 - (1.0 - share) * np.minimum(raw / edge, 1.0))
         total: Floats = (beyond + below) * np.float32(1.0 / _LN10)
         return total
 
@@ -101,15 +110,19 @@ class TailCalibrator:
         """
         count = self.count[:, sel] + weight
         forget = dt * np.float32(1.0 / self.memory)
-        gain = np.maximum(1.0 / (count + 10.0), np.maximum(forget, MIN_GAIN)) * weight
+        gain = np.maximum(4.0 / (count + 40.0), np.maximum(forget, MIN_GAIN)) * weight
         log_edge = self.log_edge[:, sel]
         over = np.log(np.maximum(raw, 1e-6)) - log_edge
         above = over > 0.0
-        moved = log_edge + gain * _QUANTILE_STEP * (above - np.float32(TAIL_SHARE))
+        share = self.share[:, sel]
+        share = share + gain * (above - share)
+        hurry = np.where(above, 1.0, np.clip(TAIL_SHARE / share, 1.0, HURRY))
+        moved = log_edge + gain * _QUANTILE_STEP * hurry * (above - np.float32(TAIL_SHARE))
+        self.share[:, sel] = np.maximum(share, 1e-6)
         self.log_edge[:, sel] = np.maximum(moved, math.log(EDGE_FLOOR))
         first = self.first[:, sel]
         over = np.minimum(over, CLIP * first)
-        tail_gain = np.maximum(1.0 / (count * TAIL_SHARE + PRIOR_COUNT), forget / TAIL_SHARE)
+        tail_gain = np.maximum(4.0 / (count * TAIL_SHARE + 4.0 * PRIOR_COUNT), forget / TAIL_SHARE)
         tail_gain = np.minimum(tail_gain, 0.2) * (weight * above)
         self.first[:, sel] = np.maximum(first + tail_gain * (over - first), 0.02)
         second = self.second[:, sel]
@@ -133,6 +146,7 @@ class TailCalibrator:
             "log_edge": math.log(PRIOR_EDGE),
             "first": PRIOR_SHAPE,
             "second": 2 * PRIOR_SHAPE**2,
+            "share": TAIL_SHARE,
             "count": 0.0,
         }
 
@@ -170,3 +184,75 @@ def budget_threshold(
     if tests_per_second == 0.0:
         return floor
     return min(max(math.log10(tests_per_second / budget_per_second), floor), cap)
+
+
+class Tail:
+    """Hold the tail of one score in 500 fixed bins of ``log(1 + score)``, about 4 KB.
+
+    Exact counts below the 97 % point, an exponential (Pareto in the raw score) above it, whose
+    mean excess is shrunk to the prior of ``TailCalibrator``. Forgets in seconds of *memory*.
+    """
+
+    BINS: Final = 500
+    WIDTH: Final = 0.02
+    SHARE: Final = 0.03
+    LEAST: Final = 20.0
+
+    def __init__(self, *, memory: float = 28 * 86400.0) -> None:
+        self.memory = memory
+        self._counts: Wide = np.zeros(self.BINS)
+        self._excess: Wide = (np.arange(self.BINS) + 0.5) * self.WIDTH
+        self._total = 0.0
+        self._edge = 0
+        self._pending = 0.0
+        self._learned = 0
+
+    @property
+    def edge(self) -> float:
+        """Return the raw score that the ``SHARE`` of samples passes."""
+        return math.expm1(max(self._edge, 1) * self.WIDTH)
+
+    def surprise(self, raw: float | None) -> float | None:
+        """Return ``-log10`` of the tail share of *raw*; ``None`` before 20 samples."""
+        if raw is None or self._total < self.LEAST:
+            return None
+        y = math.log1p(raw)
+        edge = self._edge * self.WIDTH
+        if y < edge:
+            above = float(self._counts[self._bin(y) :].sum())
+            return max(-math.log10((above + 1.0) / (self._total + 1.0)), 0.0)
+        tail = self._counts[self._edge :]
+        count = float(tail.sum())
+        excess = float(tail @ (self._excess[self._edge :] - edge))
+        mean = (excess + PRIOR_COUNT * PRIOR_SHAPE) / (count + PRIOR_COUNT)
+        share = (count + 1.0) / (self._total + 1.0)
+        return max(-math.log10(share), 0.0) + (y - edge) / mean / _LN10
+
+    def learn(self, raw: float, dt: float) -> None:
+        """Count *raw*; *dt* is the time in seconds since the last sample."""
+        self._pending += dt
+        if self._pending > self.memory / 64.0:
+            # In steps, so that a step costs nothing on most samples.
+            self._counts *= math.exp(-self._pending / self.memory)
+            self._total = float(self._counts.sum())
+            self._pending = 0.0
+        self._counts[self._bin(math.log1p(raw))] += 1.0
+        self._total += 1.0
+        self._learned += 1
+        if self._learned < 200 or self._learned % 16 == 0:
+            above = np.cumsum(self._counts[::-1])[::-1]
+            self._edge = int(np.searchsorted(-above, -self.SHARE * self._total))
+
+    def to_array(self) -> Wide:
+        """Return the state as one array."""
+        extra = [self._total, self._edge, self._pending, self._learned]
+        return np.concatenate([self._counts, extra])
+
+    def load(self, array: Wide) -> None:
+        """Take over what ``to_array`` returned."""
+        self._counts = array[: self.BINS].copy()
+        self._total, self._pending = float(array[-4]), float(array[-2])
+        self._edge, self._learned = int(array[-3]), int(array[-1])
+
+    def _bin(self, y: float) -> int:
+        return min(int(y / self.WIDTH), self.BINS - 1)

@@ -14,8 +14,8 @@ ALLOWANCE: Final = 1.0
 STEP: Final = 5.0
 """One sample adds at most this much, so a single spike is not a shift."""
 
-CEILING: Final = 60.0
-"""Sums stop here: a long shift is not stranger than an hour of it."""
+CEILING: Final = 1000.0
+"""Sums stop here: after hundreds of samples in a row more of them say nothing new."""
 
 CALM: Final = 0.8
 """Factor a sum shrinks by at a sample within one deviation: the past shift is forgotten fast."""
