@@ -1,0 +1,1 @@
+"""The parts of the file source: identity, reading, rotation, discovery, archives."""
