@@ -10,6 +10,7 @@ for template labels of Khan et al. (ICSE 2022).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,6 +28,16 @@ _CALENDAR = frozenset(
     b" CEST CST".split()
 )
 
+_MAX_CACHED_LINE = 2048
+_MIN_ID = 8
+_MAX_VERDICTS = 16_384
+_HEX_DASH = _HEX + b"-"
+_RUN_CLASS = bytes(
+    2 if code == _ZERO else int(chr(code).isalnum() or code in b"-_") if code < 128 else 0
+    for code in range(256)
+)
+_ID_RUN = re.compile(rb"[0-9A-Za-z_-]{8,}")
+_TURN = re.compile(rb"[a-z](?=[A-Z0])|[A-Z](?=[a-z0])|0(?=[a-zA-Z])")
 _COARSE = re.compile(rb"([,!;:=|\"'\[\](){}<>])")
 _FINE = re.compile(rb"([-+@#$%&.])")
 _EDGE = rb"(?<![0-9A-Za-z])"
@@ -43,6 +54,10 @@ _CHAIN = re.compile(rb"<\*>(?:\.?<\*>)+")
 _HOST = re.compile(rb"[0a-z_-]+(?:\.[0a-z_-]+){2,}")
 _NODE = re.compile(rb"(?:[A-Za-z]+0[A-Za-z]*-)+[A-Za-z]+0[A-Za-z0]*")
 _KEPT_NAME = re.compile(rb"[A-Za-z]{2,6}0|[A-Za-z]0")
+_JOINT = re.compile(rb"[-_0]+")
+_CAMEL = re.compile(rb"[A-Z]*[a-z]{2,}(?:[A-Z]+[a-z]{2,})*|[A-Z]+")
+_VOWEL = re.compile(rb"[aeiouyAEIOUY]")
+_CONSONANTS = re.compile(rb"[a-z](?:(?![aeiouyAEIOUY])[A-Za-z]){6,}")
 _SHORT_HUMP = re.compile(rb"[A-Z][a-z](?=[A-Z])|[a-z][A-Z](?=[a-z0][A-Z0])")
 
 
@@ -76,6 +91,67 @@ def _drop_repeats(piece: bytes, after_zero: bool) -> bytes:
     return codes.tobytes().translate(None, b"\0")
 
 
+class _Verdicts(dict[bytes, bool]):
+    """Remember which runs are ids; ids themselves rarely come twice and are not kept."""
+
+    def __missing__(self, run: bytes) -> bool:
+        verdict = is_id(run)
+        if not verdict:
+            if len(self) >= _MAX_VERDICTS:
+                self.clear()
+            self[run] = False
+        return verdict
+
+
+def collapse_ids(data: bytes, verdicts: _Verdicts | None = None) -> bytes:
+    """Return digit-collapsed *data* with every encoded id (hex, uuid, base64) as one ``0``.
+
+    ``Masker.mask`` gives the same result before and after: this only makes keys of id-heavy logs
+    equal early, where a numpy pass over many lines costs less than a look at each word.
+    """
+    known = _Verdicts() if verdicts is None else verdicts
+    out: list[bytes] = []
+    start, size = 0, len(data)
+    while start < size:
+        end = start + _PIECE
+        if end < size:
+            # A run must not be cut: a line break ends every run.
+            end = data.rfind(b"\n", start, end) + 1 or data.find(b"\n", end) + 1 or size
+        piece = data[start:end]
+        start = end
+        classes = np.frombuffer(piece.translate(_RUN_CLASS), dtype=np.uint8)
+        ends = np.append(np.flatnonzero(classes == 0), len(piece))
+        zeros = np.flatnonzero(classes == 2)
+        begins = np.append(0, ends[:-1] + 1)
+        maybe = np.flatnonzero(ends - begins >= _MIN_ID)
+        if not len(maybe) or not len(zeros):
+            out.append(piece)
+            continue
+        begins, ends = begins[maybe], ends[maybe]
+        nearest = np.append(zeros, len(piece))[np.searchsorted(zeros, begins)]
+        with_zero = nearest < ends
+        at = 0
+        for begin, stop in zip(begins[with_zero].tolist(), ends[with_zero].tolist(), strict=True):
+            if known[piece[begin:stop]]:
+                out.append(piece[at:begin])
+                out.append(b"0")
+                at = stop
+        out.append(piece[at:])
+    return b"".join(out)
+
+
+def is_id(run: bytes) -> bool:
+    """Say whether a run of letters, ``0``, ``-`` and ``_`` that holds a ``0`` is an encoded id."""
+    if len(run) < _MIN_ID or b"0" not in run:
+        return False
+    if not run.strip(_HEX_DASH) and run[:1] != b"-" != run[-1:]:
+        return True
+    if len(run) < 12 or run.islower() or run.isupper():
+        return False
+    turns = len(_TURN.findall(run))
+    return turns * 9 >= len(run) * 4 or not any(map(_is_ordinary, _JOINT.split(run)))
+
+
 class Masker:
     """Mask the variable parts of collapsed log messages; caches change speed, never results.
 
@@ -96,10 +172,32 @@ class Masker:
         self.max_cached = max_cached
         self.max_cached_bytes = max_cached_bytes
         self._tokens: dict[bytes, bytes] = {}
+        self._lines: dict[bytes, bytes] = {}
+        self._verdicts = _Verdicts()
 
     def clear(self) -> None:
         """Forget everything cached; no later result changes."""
         self._tokens.clear()
+        self._lines.clear()
+        self._verdicts.clear()
+
+    def mask_many(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Return ``[mask(key) for key in keys]``, faster; no key may hold a newline."""
+        if not keys:
+            return []
+        known = self._lines
+        reduced = collapse_ids(b"\n".join(keys), self._verdicts).split(b"\n")
+        masked: list[bytes | None] = list(map(known.get, reduced))
+        if None in masked:
+            for i, found in enumerate(masked):
+                if found is None:
+                    line = reduced[i]
+                    masked[i] = here = known.get(line) or self.mask(line)
+                    if len(line) <= _MAX_CACHED_LINE:
+                        if len(known) >= self.max_cached:
+                            known.clear()
+                        known[line] = here
+        return masked  # type: ignore[return-value]  # no None is left
 
     def mask(self, key: bytes) -> bytes:
         """Return the masked form of a message key (digits already collapsed)."""
@@ -107,17 +205,23 @@ class Masker:
         if len(words) > self.max_tokens:
             words[-1] = WILD
         known = self._tokens
-        masked = []
-        for word in words:
-            found = known.get(word)
-            if found is None:
-                found = mask_word(word)
-                if len(word) <= self.max_cached_bytes:
-                    if len(known) >= self.max_cached:
-                        known.clear()
-                    known[word] = found
-            masked.append(found)
-        return b" ".join(masked)
+        masked: list[bytes | None] = list(map(known.get, words))
+        if None in masked:
+            for i, found in enumerate(masked):
+                if found is None:
+                    masked[i] = self._learn(words[i])
+        return b" ".join(masked)  # type: ignore[arg-type]  # no None is left
+
+    def _learn(self, word: bytes) -> bytes:
+        # Bare hexadecimal ids are cheaper to see than to remember, and there is no end of them.
+        if b"0" in word and not word.strip(_HEX):
+            return WILD
+        masked = mask_word(word)
+        if len(word) <= self.max_cached_bytes:
+            if len(self._tokens) >= self.max_cached:
+                self._tokens.clear()
+            self._tokens[word] = masked
+        return masked
 
 
 def mask_word(word: bytes) -> bytes:
@@ -131,6 +235,8 @@ def mask_word(word: bytes) -> bytes:
             return word
     elif not word.strip(_HEX):
         return WILD
+    elif len(word) >= _MIN_ID:
+        word = _ID_RUN.sub(_shrink, word)
     parts: list[bytes] = []
     if b":" in word or b"-" in word or b"?" in word:
         at = 0
@@ -142,6 +248,10 @@ def mask_word(word: bytes) -> bytes:
     else:
         parts = _mask_parts(word)
     return _CHAIN.sub(WILD, b"".join(parts))
+
+
+def _shrink(run: re.Match[bytes]) -> bytes:
+    return b"0" if is_id(run[0]) else run[0]
 
 
 def _mask_parts(text: bytes) -> list[bytes]:
@@ -180,7 +290,7 @@ def _mask_part(part: bytes) -> bytes:
 
 def _mask_slashed(part: bytes) -> bytes:
     if part[:1] == b"/":
-        return WILD if len(part) > 2 else part
+        return WILD if len(part) > 2 or b"0" in part else part
     pieces = part.split(b"/")
     if len(pieces) <= 3 and all(pieces):
         return b"/".join([_mask_part(piece) for piece in pieces])
@@ -190,12 +300,26 @@ def _mask_slashed(part: bytes) -> bytes:
 
 
 def _looks_random(part: bytes) -> bool:
-    """Say whether a word is an encoded number: long hex, or case changing too often for words."""
+    """Say whether a word is an encoded number: long hex, or letters that form no words."""
     length = len(part)
     if length < 8:
         return False
     if not part.strip(_HEX):
         return True
-    if length < 20 or not part.replace(b"-", b"").replace(b"_", b"").isalnum():
+    if length < 12 or part.islower() or part.isupper():
         return False
-    return len(_SHORT_HUMP.findall(part)) >= 2
+    if not part.replace(b"-", b"").replace(b"_", b"").isalnum():
+        return False
+    return length >= 16 and (
+        len(_SHORT_HUMP.findall(part)) >= 2 or _CONSONANTS.search(part) is not None
+    )
+
+
+def _is_ordinary(piece: bytes) -> bool:
+    """Say whether a piece of an identifier may be a word or words in camel case."""
+    return (
+        len(piece) > 2
+        and _CAMEL.fullmatch(piece) is not None
+        and _VOWEL.search(piece) is not None
+        and _CONSONANTS.search(piece) is None
+    )

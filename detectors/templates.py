@@ -140,7 +140,7 @@ class TemplateMiner:
         self._groups: dict[bytes, _Group] = {}
         self._forward: dict[str, str] = {}
         self._known: dict[bytes, _Cluster] = {}
-        self._other = self._new(OTHER, (OTHER,), (OTHER,), b"", OTHER, 0.0)
+        self._other = self._new(OTHER, ((OTHER,), (OTHER,)), b"", OTHER, 0.0)
 
     # --- asking ---------------------------------------------------------------------------
 
@@ -264,7 +264,7 @@ class TemplateMiner:
             if cluster is None:
                 self._credit -= 1
                 sample = samples.get(line, line)
-                cluster = self._new(line, fields, shown, skeleton, sample, at)
+                cluster = self._new(line, (fields, shown), skeleton, sample, at)
                 self._clusters[cluster.id] = cluster
                 self._forward.pop(cluster.id, None)
                 group.add(cluster)
@@ -279,14 +279,13 @@ class TemplateMiner:
     def _new(
         self,
         seed: bytes,
-        fields: tuple[bytes, ...],
-        shown: tuple[bytes, ...],
+        split: tuple[tuple[bytes, ...], tuple[bytes, ...]],
         skeleton: bytes,
         sample: bytes,
         at: float,
     ) -> _Cluster:
         digest = blake2b(self.workload.encode() + b"\0" + seed).hexdigest()[:12]
-        return _Cluster(digest, seed, fields, shown, (), skeleton, sample, 0, at, at)
+        return _Cluster(digest, seed, *split, (), skeleton, sample, 0, at, at)
 
     def _generalise(
         self, group: _Group, changed: list[_Cluster], merged_into: dict[str, _Cluster]
@@ -432,7 +431,7 @@ class TemplateMiner:
         for i, ((seed, fields, shown, holes, skeleton, sample), count, first, last) in enumerate(
             rows
         ):
-            cluster = miner._new(seed, tuple(fields), tuple(shown), skeleton, sample, first)
+            cluster = miner._new(seed, (tuple(fields), tuple(shown)), skeleton, sample, first)
             cluster.holes = tuple(holes)
             cluster.count, cluster.last = count, last
             if i == 0:
