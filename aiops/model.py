@@ -130,6 +130,13 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """Say that a stream will never bring another line: end of a replayed file or of stdin."""
+
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """Say that a source did not watch from ``since`` to ``until``: silence proves nothing."""
 
@@ -172,7 +179,7 @@ class Tick:
     at: float
 
 
-Input = Block | Points | Watched | Gap | ChangeEvent | Command | Tick
+Input = Block | Points | Watched | Ended | Gap | ChangeEvent | Command | Tick
 
 
 # --- between decoding and detection ---------------------------------------------------------
@@ -222,7 +229,7 @@ class SampleLine:
 class Anomaly:
     """State that one series stood out at ``at`` (end of its window) and why.
 
-    ``surprise`` is −log10 of the calibrated tail probability. ``threshold`` is what the alert
+    ``surprise`` is -log10 of the calibrated tail probability. ``threshold`` is what the alert
     budget asked of it. ``severe`` says that one such anomaly alone may open an incident.
     ``since`` is when the departure began, ``seen`` how many samples the detector had learned.
     """
@@ -306,6 +313,17 @@ class Notification:
     transition: Transition
     title: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Where and when an incident was last seen: what correlation needs to know of it."""
+
+    id: str
+    started: float
+    updated: float
+    entities: Mapping[str, float]
+    series: Mapping[str, float]
 
 
 # --- what is saved --------------------------------------------------------------------------

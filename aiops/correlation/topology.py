@@ -1,0 +1,57 @@
+"""Who calls whom, as far as somebody said so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def as_entity(name: str) -> str:
+    """Turn a bare name into an entity; ``KIND:NAME`` stays."""
+    return name if ":" in name else f"service:{name}"
+
+
+class Topology:
+    """Answer questions about the call graph; an empty one knows nothing."""
+
+    def __init__(self, calls: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._callees: dict[str, frozenset[str]] = {
+            as_entity(caller): frozenset(as_entity(c) for c in callees)
+            for caller, callees in (calls or {}).items()
+        }
+        self._callers: dict[str, set[str]] = {}
+        for caller, callees in self._callees.items():
+            for callee in callees:
+                self._callers.setdefault(callee, set()).add(caller)
+
+    def knows(self, entity: str) -> bool:
+        """Return whether the graph says anything about *entity*."""
+        return entity in self._callees or entity in self._callers
+
+    def callees(self, entity: str) -> frozenset[str]:
+        return self._callees.get(entity, frozenset())
+
+    def callers(self, entity: str) -> frozenset[str]:
+        return frozenset(self._callers.get(entity, ()))
+
+    def distance(self, a: str, b: str, limit: int = 3) -> int | None:
+        """Return the number of calls between two entities, ``None`` beyond *limit*."""
+        if a == b:
+            return 0
+        seen, edge = {a}, {a}
+        for steps in range(1, limit + 1):
+            edge = {n for e in edge for n in self.callees(e) | self.callers(e)} - seen
+            if b in edge:
+                return steps
+            seen |= edge
+        return None
+
+    def reaches(self, caller: str, callee: str, limit: int = 4) -> bool:
+        """Return whether *caller* depends on *callee*, directly or through others."""
+        edge = {caller}
+        seen: set[str] = set()
+        for _ in range(limit):
+            edge = {n for e in edge for n in self.callees(e)} - seen
+            if callee in edge:
+                return True
+            seen |= edge
+        return False

@@ -1,0 +1,251 @@
+"""Judge metric points: every series in one bank, and the series of one entity together.
+
+The bank sees each value (counters as rates). River sees what the bank leaves over: the robust
+deviations of one entity's series together (joint behaviour) and their mean (lasting drift).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.detection.counters import CounterRates
+from aiops.detection.facts import anomaly_id
+from aiops.detection.rows import PLAIN, Rows, Wording
+from aiops.model import Anomaly, Points, Section, Series, SeriesSet, Severity
+from detectors.bank import BankScores, SeriesBank
+from detectors.rivers import RiverAnomaly, RiverDrift
+
+MAX_TOGETHER = 20  # series of one entity that River sees at once
+MAX_ENTITIES = 50  # a half-space-trees object takes 1 MiB
+FEWEST_TOGETHER = 3
+CLIP = 20.0
+_VERSION = 1
+
+
+class MetricDetection:
+    """Own the models of all metric series."""
+
+    def __init__(
+        self,
+        *,
+        max_series: int = 100_000,
+        multivariate: str = "river.anomaly.HalfSpaceTrees",
+        drift: str = "river.drift.ADWIN",
+    ) -> None:
+        self.facts: Counter[str] = Counter()
+        self.refused = 0
+        self._multivariate = multivariate
+        self._drift = drift
+        self._rows = Rows(SeriesBank(max_rows=max_series))
+        self._rates = CounterRates()
+        self._columns: dict[str, _Columns] = {}
+        self._joint: dict[str, RiverAnomaly] = {}
+        self._drifts: dict[str, RiverDrift] = {}
+        self._pace: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+
+    @property
+    def series_count(self) -> int:
+        return len(self._rows)
+
+    @property
+    def tests_per_second(self) -> float:
+        """Return how many judgements all sources together cost per second."""
+        return sum(
+            len(columns.kept) / self._pace[source]
+            for source, columns in self._columns.items()
+            if self._pace.get(source)
+        )
+
+    def judge(self, points: Points, threshold: float) -> list[Anomaly]:
+        """Score and learn one scrape; returns what stood out."""
+        source, at = points.source, points.at
+        columns = self._columns.get(source)
+        if columns is None or columns.of is not points.columns:
+            columns = self._columns[source] = self._bind(points)
+        last = self._last.get(source)
+        if last is not None and at > last:
+            pace = self._pace.get(source, at - last)
+            self._pace[source] = points.interval or pace + 0.1 * ((at - last) - pace)
+        self._last[source] = at
+        values = self._rates.rates(points.columns, at, points.values)
+        infinite = np.isinf(values)
+        if infinite.any():
+            self.facts["not_finite"] += int(np.count_nonzero(infinite))
+            values = np.where(infinite, np.nan, values)
+        found, scores = self._rows.judge(
+            columns.rows,
+            columns.series,
+            at,
+            values[columns.kept],
+            threshold=threshold,
+            wording=columns.wording,
+        )
+        return found + self._together(columns, at, values[columns.kept], scores, threshold)
+
+    def _bind(self, points: Points) -> _Columns:
+        series = points.columns.series
+        rows, refused = self._rows.rows_of(series, points.interval)
+        self.refused += refused
+        kept = np.flatnonzero(rows >= 0)
+        return _Columns(points.columns, kept, rows[kept], [series[i] for i in kept.tolist()])
+
+    # --- several series of one entity -------------------------------------------------------
+
+    def _together(
+        self,
+        columns: _Columns,
+        at: float,
+        values: NDArray[np.float64],
+        scores: BankScores,
+        threshold: float,
+    ) -> list[Anomaly]:
+        half = np.maximum((scores.high - scores.low) / 6.0, 1e-12)
+        with np.errstate(invalid="ignore", over="ignore"):
+            deviation = np.clip((values - scores.expected) / half, -CLIP, CLIP)
+        found: list[Anomaly] = []
+        for entity, members in columns.entities.items():
+            present = [i for i in members if not math.isnan(deviation[i])]
+            if len(present) < FEWEST_TOGETHER:
+                continue
+            features = {columns.series[i].name: float(deviation[i]) for i in present}
+            mean = sum(abs(v) for v in features.values()) / len(features)
+            anomaly = self._joint_anomaly(entity, features, at, threshold)
+            if anomaly is not None:
+                found.append(anomaly)
+            if self._drifts_now(entity, mean):
+                found.append(self._drifted(entity, features, mean, at, threshold))
+        return found
+
+    def _joint_anomaly(
+        self, entity: str, features: dict[str, float], at: float, threshold: float
+    ) -> Anomaly | None:
+        if not self._multivariate:
+            return None
+        model = self._joint.get(entity)
+        if model is None:
+            if len(self._joint) >= MAX_ENTITIES:
+                self.facts["joint_refused"] += 1
+                return None
+            model = self._joint[entity] = RiverAnomaly(self._multivariate)
+        score = model.score_one(features)
+        if score.value is None or score.value < threshold:
+            model.learn_one(features)
+        if score.value is None or score.value < max(threshold - 1.0, 4.0):
+            return None
+        return _of_entity(entity, "joint", features, at, score.value, threshold)
+
+    def _drifts_now(self, entity: str, mean: float) -> bool:
+        if not self._drift:
+            return False
+        drift = self._drifts.get(entity)
+        if drift is None:
+            if len(self._drifts) >= MAX_ENTITIES * 20:
+                return False
+            drift = self._drifts[entity] = RiverDrift(self._drift)
+        return drift.update(mean) and mean > 1.0
+
+    @staticmethod
+    def _drifted(
+        entity: str, features: dict[str, float], mean: float, at: float, threshold: float
+    ) -> Anomaly:
+        # A drift confirms, it never opens: its surprise stays at the level of evidence.
+        surprise = min(threshold - 1.0, 3.0 + mean)
+        return _of_entity(entity, "drift", features, at, surprise, threshold)
+
+    # --- saved at a cut ---------------------------------------------------------------------
+
+    def to_sections(self) -> list[Section]:
+        """Return the bank, the counters and River's recent inputs."""
+        bank, parts = self._rows.to_state()
+        rates, rate_parts = self._rates.to_state()
+        header: dict[str, Any] = {"pace": self._pace, "last": self._last, "joint": {}, "drift": {}}
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, models in (("joint", self._joint), ("drift", self._drifts)):
+            for n, (entity, model) in enumerate(sorted(models.items())):
+                state, ring = model.to_state()
+                header[name][entity] = state
+                arrays |= {f"{name}.{n}.{key}": value for key, value in ring.items()}
+        return [
+            Section("metric_rows", _VERSION, bank, parts),
+            Section("counters", _VERSION, rates, rate_parts),
+            Section("rivers", _VERSION, header, arrays),
+        ]
+
+    def restore(self, sections: dict[str, Section]) -> None:
+        """Take back what ``to_sections`` returned; a missing or unknown part stays cold."""
+        known = {name: s for name, s in sections.items() if s.version == _VERSION}
+        if (rows := known.get("metric_rows")) is not None:
+            self._rows = Rows.from_state(dict(rows.header), dict(rows.arrays))
+        if (rates := known.get("counters")) is not None:
+            self._rates = CounterRates.from_state(dict(rates.header), dict(rates.arrays))
+        if (rivers := known.get("rivers")) is not None:
+            self._pace, self._last = dict(rivers.header["pace"]), dict(rivers.header["last"])
+            for n, (entity, state) in enumerate(sorted(rivers.header["joint"].items())):
+                self._joint[entity] = RiverAnomaly.from_state(state, _ring(rivers, f"joint.{n}."))
+            for n, (entity, state) in enumerate(sorted(rivers.header["drift"].items())):
+                self._drifts[entity] = RiverDrift.from_state(state, _ring(rivers, f"drift.{n}."))
+
+
+class _Columns:
+    """What a set of series means to the bank: bound once, used at every scrape."""
+
+    def __init__(
+        self,
+        of: SeriesSet,
+        kept: NDArray[np.intp],
+        rows: NDArray[np.int64],
+        series: list[Series],
+    ) -> None:
+        self.of, self.kept, self.rows, self.series = of, kept, rows, series
+        self.entities: dict[str, list[int]] = {}
+        for i, one in enumerate(series):
+            members = self.entities.setdefault(one.entity, [])
+            if len(members) < MAX_TOGETHER:
+                members.append(i)
+
+    def wording(self, i: int) -> Wording:
+        one = self.series[i]
+        unit = one.unit
+        if one.kind == "counter":
+            unit = f"{unit}/s" if unit else "/s"
+        return Wording(PLAIN.back, unit)
+
+
+def _ring(section: Section, prefix: str) -> dict[str, NDArray[Any]]:
+    return {
+        key.removeprefix(prefix): value
+        for key, value in section.arrays.items()
+        if key.startswith(prefix)
+    }
+
+
+def _of_entity(
+    entity: str,
+    kind: str,
+    features: dict[str, float],
+    at: float,
+    surprise: float,
+    threshold: float,
+) -> Anomaly:
+    widest = sorted(features, key=lambda name: (-abs(features[name]), name))[:3]
+    parts = ", ".join(f"{name} {features[name]:+.1f} sd" for name in widest)
+    words = "unusual together" if kind == "joint" else "drifting together"
+    series = Series(entity, f"{kind} behaviour", "gauge")
+    return Anomaly(
+        id=anomaly_id(series.id, kind, at),
+        series=series,
+        kind=kind,
+        at=at,
+        since=at,
+        surprise=round(surprise, 3),
+        threshold=round(threshold, 3),
+        severity=Severity.WARNING,
+        reason=f"{words}: {parts}",
+        detector="river",
+    )

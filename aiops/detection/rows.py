@@ -1,0 +1,163 @@
+"""Judge many series at once with a bank of detectors, and say in words what stood out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.detection.direction import bad_direction
+from aiops.detection.facts import anomaly_id
+from aiops.model import Anomaly, SampleLine, Series, Severity
+from detectors.bank import REASONS, BankScores, SeriesBank
+
+# Below the threshold an anomaly cannot open an incident, but it can confirm or join one.
+EVIDENCE_MARGIN = 2.0
+EVIDENCE_FLOOR = 3.0
+MAX_PER_TICK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How values of a bank read to a person: ``back`` undoes the transform of the row."""
+
+    back: Callable[[float], float]
+    unit: str = ""
+    name: str = ""
+
+
+def _same(value: float) -> float:
+    return value
+
+
+PLAIN = Wording(back=_same)
+
+
+class Rows:
+    """Hand out bank rows for series, score them, and turn what stands out into anomalies."""
+
+    def __init__(self, bank: SeriesBank) -> None:
+        self.bank = bank
+        self._row: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def rows_of(
+        self, series: Sequence[Series], interval: float | None
+    ) -> tuple[NDArray[np.int64], int]:
+        """Return one row per series (-1 where the bound bites) and how many were refused."""
+        fresh = [s.id for s in dict.fromkeys(series) if s.id not in self._row]
+        if fresh:
+            granted = self.bank.add(len(fresh), interval=interval)
+            self._row.update(zip(fresh, granted.tolist(), strict=False))
+        rows = np.array([self._row.get(s.id, -1) for s in series], dtype=np.int64)
+        return rows, int(np.count_nonzero(rows < 0))
+
+    def judge(
+        self,
+        rows: NDArray[np.int64],
+        series: Sequence[Series],
+        at: float,
+        values: NDArray[np.float64],
+        *,
+        threshold: float,
+        wording: Callable[[int], Wording] | None = None,
+        samples: Callable[[int], tuple[SampleLine, ...]] | None = None,
+    ) -> tuple[list[Anomaly], BankScores]:
+        """Score, learn, and return what is surprising enough to count as evidence."""
+        scores = self.bank.score(rows, at, values)
+        self.bank.learn(rows, at, values)
+        emit = max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR)
+        loud = np.flatnonzero(np.nan_to_num(scores.surprise, nan=0.0) >= emit)
+        if len(loud) > MAX_PER_TICK:
+            order = np.argsort(-scores.surprise[loud], kind="stable")[:MAX_PER_TICK]
+            loud = np.sort(loud[order])
+        found = []
+        for i in loud.tolist():
+            words = PLAIN if wording is None else wording(i)
+            lines = () if samples is None else samples(i)
+            found.append(_anomaly(series[i], i, at, float(values[i]), scores, threshold, words, lines))
+        return found, scores
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, arrays = self.bank.to_state()
+        return {"bank": header, "rows": self._row}, arrays
+
+    @classmethod
+    def from_state(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Rows:
+        self = cls(SeriesBank.from_state(header["bank"], arrays))
+        self._row = dict(header["rows"])
+        return self
+
+
+def _anomaly(
+    series: Series,
+    i: int,
+    at: float,
+    value: float,
+    scores: BankScores,
+    threshold: float,
+    words: Wording,
+    samples: tuple[SampleLine, ...],
+) -> Anomaly:
+    reason = REASONS[int(scores.reason[i])] or "level"
+    surprise = float(scores.surprise[i])
+    since = float(scores.since[i])
+    since = at if np.isnan(since) else since
+    actual, expected = words.back(value), _known(scores.expected[i], words)
+    low, high = _known(scores.low[i], words), _known(scores.high[i], words)
+    kind = words.name or reason
+    severity = Severity.WARNING
+    if reason == "new normal":
+        severity = Severity.INFO
+    elif expected is not None and expected != actual:
+        bad = bad_direction(series.name)
+        if bad is not None and (actual > expected) != (bad > 0):
+            severity = Severity.INFO
+        elif surprise >= threshold + 2.0:
+            severity = Severity.ERROR
+    if series.kind == "log":
+        kind, reason, severity = _log_kind(series, reason, actual, expected, severity)
+    return Anomaly(
+        id=anomaly_id(series.id, kind, since),
+        series=series,
+        kind=kind,
+        at=at,
+        since=since,
+        surprise=round(surprise, 3),
+        threshold=round(threshold, 3),
+        severity=severity,
+        reason=reason,
+        detector="bank",
+        actual=actual,
+        expected=expected,
+        low=low,
+        high=high,
+        unit=words.unit or series.unit,
+        seen=int(scores.seen[i]),
+        samples=samples,
+    )
+
+
+def _known(value: float, words: Wording) -> float | None:
+    return None if np.isnan(value) else words.back(float(value))
+
+
+def _log_kind(
+    series: Series, reason: str, actual: float, expected: float | None, severity: Severity
+) -> tuple[str, str, Severity]:
+    if reason == "new normal":
+        return reason, "new normal number of lines", severity
+    if series.name.startswith("error share"):
+        if expected is not None and actual < expected:
+            return "error_share", "fewer error lines than usual", Severity.INFO
+        return "error_share", "share of error lines above usual", max(severity, Severity.WARNING)
+    if expected is None or actual >= expected:
+        return "surge", "surge of lines", Severity.WARNING
+    if actual <= 0.0:
+        return "silence", "usual lines stopped", Severity.WARNING
+    return "drop", "fewer lines than usual", Severity.WARNING

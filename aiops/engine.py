@@ -1,0 +1,426 @@
+"""The straight line from inputs to transitions: synchronous, without clock or I/O.
+
+``feed`` takes one input and returns what happened to incidents. Streams are counted into windows
+at once, each by its own watermark; everything after that (templates, detection, correlation)
+happens in one order of event time for all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiops.correlation.gate import odds, opens
+from aiops.correlation.grouping import homes
+from aiops.correlation.suspects import rank
+from aiops.correlation.topology import Topology
+from aiops.decoding.windows import KindCache, StreamWindows, WindowSettings
+from aiops.detection.logs import LogDetection
+from aiops.detection.metrics import MetricDetection
+from aiops.incidents.ledger import Ledger, LedgerSettings
+from aiops.model import (
+    Anomaly,
+    Block,
+    ChangeEvent,
+    Command,
+    Ended,
+    Gap,
+    Incident,
+    Input,
+    LogWindow,
+    Points,
+    Section,
+    Severity,
+    State,
+    Tick,
+    Transition,
+    TransitionKind,
+    Watched,
+)
+from aiops.ordering import Waiting
+from detectors.calibrate import budget_threshold
+
+LIVE = 300.0  # a stream whose last stamp is this near its arrival follows the wall clock
+LONG_GAP = 86400.0  # minutes of a gap this long are not judged one by one
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What of the configuration the engine needs; all in seconds, counts and rates."""
+
+    window: WindowSettings = field(default_factory=WindowSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
+    budget: float = 2 / 604800.0
+    group_window: float = 300.0
+    hold: float = 15.0
+    max_templates: int = 2000
+    max_series: int = 100_000
+    max_streams: int = 10_000
+    multivariate: str = "river.anomaly.HalfSpaceTrees"
+    drift: str = "river.drift.ADWIN"
+    calls: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    news_from: float = -math.inf
+
+
+@dataclass(slots=True)
+class _Flowing:
+    """A stream as the order sees it: its windows, and whether more may come."""
+
+    windows: StreamWindows
+    watched: float | None = None
+    unread: bool = True
+    ended: bool = False
+    excluded: bool = False
+
+
+class Engine:
+    """Turn inputs into transitions; the same inputs in the same order give the same bytes."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self.facts: Counter[str] = Counter()
+        self.anomalies: Counter[str] = Counter()
+        self.clock = -math.inf
+        self.kinds = KindCache()
+        self.topology = Topology(settings.calls)
+        self.logs = LogDetection(
+            width=settings.window.width, max_templates=settings.max_templates
+        )
+        self.metrics = MetricDetection(
+            max_series=settings.max_series,
+            multivariate=settings.multivariate,
+            drift=settings.drift,
+        )
+        self.ledger = Ledger(settings.ledger, self._rank)
+        self._waiting = Waiting()
+        self._streams: dict[str, _Flowing] = {}
+        self._entities: set[str] = set()
+        self._tick = -math.inf
+        self._news_from = settings.news_from
+        self._caught_up = settings.news_from == -math.inf
+
+    # --- inputs -----------------------------------------------------------------------------
+
+    def feed(self, item: Input) -> list[Transition]:
+        """Take one input; return all transitions that followed, in order."""
+        if isinstance(item, Block):
+            self._block(item)
+        elif isinstance(item, Watched):
+            self._watched(item)
+        elif isinstance(item, (Points, ChangeEvent)):
+            self._waiting.push(item)
+        elif isinstance(item, Ended):
+            self._ended(item.stream.id)
+        elif isinstance(item, Command):
+            return self._say(self.ledger.command(item))
+        elif isinstance(item, Tick):
+            self._tick = max(self._tick, item.at)
+        elif isinstance(item, Gap):
+            self.facts["gaps"] += 1
+        return self._release()
+
+    def finish(self) -> list[Transition]:
+        """Take the end of all input: close every window and let every incident end."""
+        for stream in list(self._streams):
+            self._ended(stream)
+        done = self._release()
+        rest = self.settings.ledger.resolve_after + 1.0
+        if self.clock > -math.inf:
+            done += self._say(self.ledger.advance(self.clock + rest))
+        return done
+
+    def would_close(self, item: Watched) -> bool:
+        """Return whether *item* would close a window: then it is journaled before it is fed."""
+        flow = self._streams.get(item.stream.id)
+        if flow is None:
+            return False
+        to = self._idle_mark(flow, item.at)
+        return to is not None and flow.windows.closes(to)
+
+    def watermark(self, stream_id: str) -> float:
+        """Return how far a stream has come, minus infinity before its first window."""
+        flow = self._streams.get(stream_id)
+        mark = None if flow is None else flow.windows.watermark
+        return -math.inf if mark is None else mark
+
+    # --- streams ----------------------------------------------------------------------------
+
+    def _block(self, block: Block) -> None:
+        flow = self._streams.get(block.stream.id)
+        if flow is None:
+            if len(self._streams) >= self.settings.max_streams:
+                self.facts["streams_refused"] += 1
+                return
+            windows = StreamWindows(block.stream, self.settings.window, self.kinds)
+            flow = self._streams[block.stream.id] = _Flowing(windows)
+        flow.unread, flow.excluded, flow.ended = True, False, False
+        self._push(flow.windows.add(block))
+        self._drain(flow.windows)
+
+    def _watched(self, item: Watched) -> None:
+        flow = self._streams.get(item.stream.id)
+        if flow is None:
+            return
+        flow.unread = False
+        self._push(flow.windows.settle())
+        flow.watched = item.at
+        to = self._idle_mark(flow, item.at)
+        if to is None:
+            return
+        if flow.windows.closes(to):
+            self.facts["idle_advances"] += 1
+        if self._follows_clock(flow):
+            self._push(flow.windows.advance(to))
+        else:
+            flow.excluded = True
+            self._push(flow.windows.flush())
+        self._drain(flow.windows)
+
+    def _follows_clock(self, flow: _Flowing) -> bool:
+        high = flow.windows.high
+        return high is not None and abs(flow.windows.last_arrival - high) <= LIVE
+
+    def _idle_mark(self, flow: _Flowing, at: float) -> float | None:
+        """Return the event time that watching until *at* proves, ``None`` when it proves none."""
+        if self._follows_clock(flow):
+            return at - self.settings.window.lateness
+        quiet = at - flow.windows.last_arrival
+        return math.inf if quiet > self.settings.hold and flow.windows.high is not None else None
+
+    def _ended(self, stream_id: str) -> None:
+        flow = self._streams.get(stream_id)
+        if flow is not None and not flow.ended:
+            flow.ended = True
+            self._push(flow.windows.flush())
+            self._drain(flow.windows)
+
+    def _push(self, windows: Sequence[LogWindow]) -> None:
+        for window in windows:
+            self._waiting.push(window)
+
+    def _drain(self, windows: StreamWindows) -> None:
+        if windows.facts:
+            self.facts.update(windows.facts)
+            windows.facts.clear()
+
+    # --- one order for all ------------------------------------------------------------------
+
+    def _low(self) -> float:
+        """Return the time before which no stream can bring anything any more."""
+        low = math.inf
+        for flow in self._streams.values():
+            if flow.ended or flow.excluded:
+                continue
+            mark = flow.windows.watermark
+            if mark is None:
+                if flow.unread:
+                    return -math.inf
+                continue
+            low = min(low, mark)
+        return low
+
+    def _release(self) -> list[Transition]:
+        done: list[Transition] = []
+        low = self._low()
+        while self._waiting.first <= low or self._waiting.overfull:
+            if self._waiting.first > low:
+                self.facts["hold_timeouts"] += 1
+            at, item = self._waiting.pop()
+            done += self._until(at)
+            self._move(at)
+            done += self._process(item)
+        if low < math.inf:
+            done += self._until(low + 1e-6)
+        elif self._tick > self.clock and not len(self._waiting):
+            self._move(self._tick)
+        quiet_tick = min(self._tick, low)
+        if quiet_tick > self.clock:
+            self._move(quiet_tick)
+        if self.clock > -math.inf:
+            done += self._say(self.ledger.advance(self.clock))
+            done += self._caught(self.clock)
+        return done
+
+    def _until(self, at: float) -> list[Transition]:
+        """Judge every minute that ended before *at*."""
+        done: list[Transition] = []
+        mark = self.logs.mark
+        if mark is None:
+            return done
+        if at - mark > LONG_GAP:
+            self.logs.skip_to(at)
+            return done
+        while mark < at:
+            self._move(mark)
+            done += self._place(self.logs.roll(self._watched_until, self.threshold()))
+            mark += self.logs.period
+        return done
+
+    def _watched_until(self, stream_id: str) -> float | None:
+        flow = self._streams.get(stream_id)
+        return None if flow is None else flow.windows.watermark
+
+    def _move(self, at: float) -> None:
+        self.clock = max(self.clock, at)
+
+    def _process(self, item: ChangeEvent | Points | LogWindow) -> list[Transition]:
+        done = self._say(self.ledger.advance(self.clock))
+        if isinstance(item, LogWindow):
+            self.logs.start(item.start)
+            self._know(item.stream.entity)
+            found = self.logs.judge(item, self.threshold())
+        elif isinstance(item, Points):
+            found = self.metrics.judge(item, self.threshold())
+        else:
+            self.ledger.change(item)
+            return done
+        return done + self._place(found) + self._caught(self.clock)
+
+    def _know(self, entity: str) -> None:
+        if len(self._entities) < self.settings.max_streams:
+            self._entities.add(entity)
+
+    def _place(self, found: Sequence[Anomaly]) -> list[Transition]:
+        done: list[Transition] = []
+        for anomaly in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
+            self.anomalies[anomaly.kind] += 1
+            self._know(anomaly.entity)
+            chance = odds(
+                self.threshold(),
+                self.tests_per_second(),
+                len(self._entities),
+                self.settings.group_window,
+            )
+            where = homes(
+                anomaly, self.ledger.footprints(), self.topology, self.settings.group_window
+            )
+            done += self.ledger.absorb(
+                anomaly, where, lambda all_, counts, c=chance: opens(all_, c, counts)
+            )
+        return self._say(done)
+
+    def _rank(self, anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent]) -> Any:
+        return rank(anomalies, changes, self.topology)
+
+    # --- budget -----------------------------------------------------------------------------
+
+    def tests_per_second(self) -> float:
+        """Return how many judgements a second all series together cost."""
+        windows = len(self._streams) / self.settings.window.width
+        return self.metrics.tests_per_second + self.logs.rows / self.logs.period + windows
+
+    def threshold(self) -> float:
+        """Return the surprise that one anomaly needs under the alert budget."""
+        return budget_threshold(self.settings.budget, self.tests_per_second())
+
+    # --- what people hear -------------------------------------------------------------------
+
+    def _say(self, transitions: Sequence[Transition]) -> list[Transition]:
+        """Decide what is told: old news is not, nor is the end of what nobody heard of."""
+        said = []
+        for t in transitions:
+            tell = (
+                self._caught_up
+                and t.incident.state is not State.CANDIDATE
+                and t.incident.severity >= Severity.WARNING
+                and (t.incident.told or t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED))
+            )
+            if tell:
+                self.ledger.told(t.incident.id, t.at)
+            picture = t.incident if t.incident.told == tell or not tell else _told(t.incident)
+            said.append(Transition(t.kind, picture, t.at, tell=tell))
+        return said
+
+    def _caught(self, at: float) -> list[Transition]:
+        if self._caught_up or at < self._news_from:
+            return []
+        self._caught_up = True
+        return self._say(self.ledger.tell_open(at))
+
+    def incidents(self) -> list[Incident]:
+        """Return pictures of everything that can still change, candidates included."""
+        return sorted(self.ledger.pictures, key=lambda i: (i.opened_at, i.id))
+
+    # --- figures ----------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def stream_count(self) -> int:
+        return len(self._streams)
+
+    @property
+    def open_windows(self) -> int:
+        return sum(f.windows.open_windows for f in self._streams.values())
+
+    def forget(self, stream_id: str) -> None:
+        """Drop a stream that is gone for good; its windows are closed first."""
+        self._ended(stream_id)
+        self._streams.pop(stream_id, None)
+
+    # --- saved at a cut ---------------------------------------------------------------------
+
+    def to_sections(self) -> tuple[Section, ...]:
+        """Return the whole state; ``restore`` continues as if nothing had happened."""
+        streams = [
+            [f.windows.to_state(), f.watched, f.unread, f.ended, f.excluded]
+            for f in self._streams.values()
+        ]
+        header = {
+            "streams": streams,
+            "clock": self.clock,
+            "tick": self._tick,
+            "caught_up": self._caught_up,
+            "entities": sorted(self._entities),
+            "width": self.settings.window.width,
+        }
+        return (
+            Section("engine", _VERSION, header),
+            self._waiting.to_section(),
+            *self.logs.to_sections(),
+            *self.metrics.to_sections(),
+            self.ledger.to_section(),
+        )
+
+    def restore(self, sections: Sequence[Section]) -> list[str]:
+        """Take a saved state back; returns the names of parts that start cold."""
+        by_name = {s.name: s for s in sections}
+        saved = by_name.get("engine")
+        cold = sorted(_SECTIONS - set(by_name))
+        if (
+            saved is None
+            or saved.version != _VERSION
+            or saved.header["width"] != self.settings.window.width
+        ):
+            return ["engine", *cold]
+        for state, watched, unread, ended, excluded in saved.header["streams"]:
+            windows = StreamWindows.from_state(state, self.settings.window, self.kinds)
+            self._streams[windows.stream.id] = _Flowing(windows, watched, unread, ended, excluded)
+        self.clock, self._tick = saved.header["clock"], saved.header["tick"]
+        self._caught_up = saved.header["caught_up"]
+        self._entities = set(saved.header["entities"])
+        if "waiting" in by_name:
+            self._waiting.restore(by_name["waiting"])
+        self.logs.restore(by_name)
+        self.metrics.restore(by_name)
+        if "ledger" in by_name:
+            self.ledger.restore(by_name["ledger"])
+        return cold
+
+    def late_news(self, news_from: float) -> None:
+        """After a downtime: learn the backlog first, tell only what is still open at its end."""
+        self._news_from = news_from
+        self._caught_up = False
+
+
+_SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "counters", "rivers", "ledger"}
+
+
+def _told(incident: Incident) -> Incident:
+    return replace(incident, told=True)

@@ -1,0 +1,138 @@
+"""One order for everything: closed windows, points and changes wait until nothing older can come.
+
+Items leave in the order (time, rank, name), whatever the order in which they came, once the
+lowest watermark of the streams that may still bring something older has passed them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.model import (
+    ChangeEvent,
+    LineKind,
+    LogWindow,
+    Points,
+    SampleLine,
+    Section,
+    Series,
+    SeriesSet,
+    Severity,
+    Stream,
+)
+
+Item = ChangeEvent | Points | LogWindow
+
+CHANGE, POINTS, WINDOW = range(3)
+_VERSION = 1
+
+
+class Waiting:
+    """Hold items back until the low watermark passes them; bounded by *limit*."""
+
+    def __init__(self, limit: int = 50_000) -> None:
+        self.limit = limit
+        self._heap: list[tuple[float, int, str, int, Item]] = []
+        self._pushed = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    @property
+    def overfull(self) -> bool:
+        return len(self._heap) > self.limit
+
+    @property
+    def first(self) -> float:
+        """Return the time of the next item, infinity when none waits."""
+        return self._heap[0][0] if self._heap else math.inf
+
+    def push(self, item: Item) -> None:
+        at, rank, name = _place(item)
+        self._pushed += 1
+        heapq.heappush(self._heap, (at, rank, name, self._pushed, item))
+
+    def pop(self) -> tuple[float, Item]:
+        at, _, _, _, item = heapq.heappop(self._heap)
+        return at, item
+
+    # --- saved at a cut ---------------------------------------------------------------------
+
+    def to_section(self) -> Section:
+        """Return every waiting item, oldest first."""
+        plain: list[list[Any]] = []
+        arrays: dict[str, NDArray[Any]] = {}
+        sets: dict[int, tuple[int, list[list[str]]]] = {}
+        for _, _, _, _, item in sorted(self._heap, key=lambda entry: entry[:4]):
+            if isinstance(item, LogWindow):
+                plain.append(["window", _window_state(item)])
+            elif isinstance(item, Points):
+                number, _ = sets.setdefault(
+                    id(item.columns),
+                    (len(sets), [[s.entity, s.name, s.kind, s.unit] for s in item.columns.series]),
+                )
+                plain.append(["points", [item.source, item.at, number, item.interval]])
+                arrays[str(len(plain) - 1)] = item.values
+            else:
+                plain.append(["change", [item.at, item.kind, item.entity, item.title]])
+        header = {"items": plain, "sets": [columns for _, columns in sets.values()]}
+        return Section("waiting", _VERSION, header, arrays)
+
+    def restore(self, section: Section) -> None:
+        """Take back what ``to_section`` returned."""
+        if section.version != _VERSION:
+            return
+        sets = [SeriesSet(tuple(Series(*s) for s in one)) for one in section.header["sets"]]
+        for n, (kind, state) in enumerate(section.header["items"]):
+            if kind == "window":
+                self.push(_window(state))
+            elif kind == "points":
+                source, at, number, interval = state
+                values = section.arrays[str(n)].astype(np.float64)
+                self.push(Points(source, at, sets[number], values, interval))
+            else:
+                self.push(ChangeEvent(*state))
+
+
+def _place(item: Item) -> tuple[float, int, str]:
+    if isinstance(item, LogWindow):
+        return item.end, WINDOW, item.stream.id
+    if isinstance(item, Points):
+        return item.at, POINTS, item.source
+    return item.at, CHANGE, item.id
+
+
+_STREAM = ("id", "source", "entity", "workload", "instance", "resumable")
+
+
+def _window_state(w: LogWindow) -> list[Any]:
+    return [
+        [getattr(w.stream, name) for name in _STREAM],
+        w.start,
+        w.end,
+        [[k.entity, int(k.severity), k.masked, n] for k, n in w.counts.items()],
+        [[s.at, s.stream, s.text] for s in w.samples.values()],
+        w.lines,
+        w.continuations,
+        w.other,
+    ]
+
+
+def _window(state: list[Any]) -> LogWindow:
+    stream, start, end, counts, samples, lines, continuations, other = state
+    kinds = [(LineKind(e, Severity(s), m), n) for e, s, m, n in counts]
+    return LogWindow(
+        stream=Stream(*stream),
+        start=start,
+        end=end,
+        counts=dict(kinds),
+        samples={k: SampleLine(*s) for (k, _), s in zip(kinds, samples, strict=True)},
+        lines=lines,
+        continuations=continuations,
+        other=other,
+    )
