@@ -201,3 +201,11 @@ def harmless(text: str, *, lines: bool = False) -> str:
     """Redact, then make plain: what may be stored, sent and shown."""
     # Both sides: an escape sequence may hide a secret's name, and cutting adds a newline.
     return plain(redact(plain(text, lines=True)), lines=lines)
+
+
+_MENTION = re.compile(r"(<(?=[!@#])|@(?=\w))")
+
+
+def unmentioned(text: str) -> str:
+    """Break what chats read as a mention (``<!channel>``, ``@everyone``), invisibly."""
+    return _MENTION.sub("\\1\u200b", text)
