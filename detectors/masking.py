@@ -29,15 +29,18 @@ _CALENDAR = frozenset(
 )
 
 _MAX_CACHED_LINE = 2048
-_MIN_ID = 8
+_MIN_ID = 6
 _MAX_VERDICTS = 16_384
 _HEX_DASH = _HEX + b"-"
 _RUN_CLASS = bytes(
     2 if code == _ZERO else int(chr(code).isalnum() or code in b"-_") if code < 128 else 0
     for code in range(256)
 )
-_ID_RUN = re.compile(rb"[0-9A-Za-z_-]{8,}")
-_TURN = re.compile(rb"[a-z](?=[A-Z0])|[A-Z](?=[a-z0])|0(?=[a-zA-Z])")
+_CASE = bytes(
+    ord("A") if chr(code).isupper() else ord("a") if chr(code).islower() else code
+    for code in range(128)
+) + bytes(range(128, 256))
+_ID_RUN = re.compile(rb"[0-9A-Za-z_-]{6,}")
 _COARSE = re.compile(rb"([,!;:=|\"'\[\](){}<>])")
 _FINE = re.compile(rb"([-+@#$%&.])")
 _EDGE = rb"(?<![0-9A-Za-z])"
@@ -95,7 +98,8 @@ class _Verdicts(dict[bytes, bool]):
     """Remember which runs are ids; ids themselves rarely come twice and are not kept."""
 
     def __missing__(self, run: bytes) -> bool:
-        verdict = is_id(run)
+        # Hexadecimal is asked first: most ids are, and the question costs little.
+        verdict = (len(run) >= 8 and not run.strip(_HEX_DASH)) or is_id(run)
         if not verdict:
             if len(self) >= _MAX_VERDICTS:
                 self.clear()
@@ -132,7 +136,9 @@ def collapse_ids(data: bytes, verdicts: _Verdicts | None = None) -> bytes:
         with_zero = nearest < ends
         at = 0
         for begin, stop in zip(begins[with_zero].tolist(), ends[with_zero].tolist(), strict=True):
-            if known[piece[begin:stop]]:
+            run = piece[begin:stop]
+            # Hexadecimal is asked first: most ids are, and the question costs nothing.
+            if known[run]:
                 out.append(piece[at:begin])
                 out.append(b"0")
                 at = stop
@@ -142,14 +148,20 @@ def collapse_ids(data: bytes, verdicts: _Verdicts | None = None) -> bytes:
 
 def is_id(run: bytes) -> bool:
     """Say whether a run of letters, ``0``, ``-`` and ``_`` that holds a ``0`` is an encoded id."""
-    if len(run) < _MIN_ID or b"0" not in run:
+    length, digits = len(run), run.count(b"0")
+    if length < _MIN_ID or not digits:
         return False
-    if not run.strip(_HEX_DASH) and run[:1] != b"-" != run[-1:]:
+    if not run.strip(_HEX_DASH):
+        return length >= 8 or (digits > 1 and run.strip(b"0-") != b"")
+    if length < 12 or run.islower() or run.isupper():
+        return False
+    case = run.translate(_CASE)
+    turns = case.count(b"aA") + case.count(b"Aa") + 2 * digits
+    if turns * 9 >= length * 4:
         return True
-    if len(run) < 12 or run.islower() or run.isupper():
-        return False
-    turns = len(_TURN.findall(run))
-    return turns * 9 >= len(run) * 4 or not any(map(_is_ordinary, _JOINT.split(run)))
+    pieces = _JOINT.split(run)
+    odd = sum(len(piece) for piece in pieces if not _is_ordinary(piece))
+    return odd * 2 > length
 
 
 class Masker:

@@ -155,6 +155,15 @@ class TemplateMiner:
             template_id = target
         return template_id
 
+    def first_seen(self, template_id: str) -> float | None:
+        """Return when a template was first seen, ``None`` for an unknown id."""
+        cluster = self._clusters.get(self.resolve(template_id))
+        return None if cluster is None else cluster.first
+
+    def __len__(self) -> int:
+        """Return how many templates are known, ``<other>`` left out."""
+        return len(self._clusters)
+
     @property
     def other_id(self) -> str:
         """Id of the template that counts what was refused or evicted."""

@@ -1,0 +1,300 @@
+"""Compare the template miner with Drain3: accuracy, speed, and a stream where nothing repeats.
+
+Run ``python benchmarks/templates.py [accuracy|speed|hostile|constants]``. The data is found by
+AIOPS_SHARED (default: ``../shared`` beside the checkout); without it only ``hostile`` runs.
+Clock speed of small machines drifts, so only the ratios inside one table mean something.
+"""
+
+from __future__ import annotations
+
+import collections
+import csv
+import dataclasses
+import gzip
+import importlib.metadata
+import importlib.util
+import io
+import itertools
+import json
+import os
+import platform
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from detectors.masking import Masker, collapse_digits, collapse_ids
+from detectors.template_fields import Evidence
+from detectors.templates import TemplateMiner
+
+SYSTEMS = [
+    "HDFS",
+    "Spark",
+    "Zookeeper",
+    "BGL",
+    "HPC",
+    "HealthApp",
+    "Apache",
+    "OpenSSH",
+    "OpenStack",
+    "Mac",
+]
+SHARED = Path(os.environ.get("AIOPS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+LOGS = SHARED / "data" / "logs"
+BLOCK = 256 * 1024
+# What Drain3's example configuration masks: ids, addresses, sequences, hex and decimal numbers.
+_LEFT, _RIGHT = r"((?<=[^A-Za-z0-9])|^)", r"((?=[^A-Za-z0-9])|$)"
+DRAIN_MASKS = [
+    (_LEFT + r"(([0-9a-f]{2,}:){3,}([0-9a-f]{2,}))" + _RIGHT, "ID"),
+    (_LEFT + r"(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})" + _RIGHT, "IP"),
+    (_LEFT + r"([0-9a-f]{6,} ?){3,}" + _RIGHT, "SEQ"),
+    (_LEFT + r"([0-9A-F]{4} ?){4,}" + _RIGHT, "SEQ"),
+    (_LEFT + r"(0x[a-f0-9A-F]+)" + _RIGHT, "HEX"),
+    (_LEFT + r"([\-\+]?\d+)" + _RIGHT, "NUM"),
+]
+
+
+class Reader:
+    """Turn text into template counts the way the engine does: blocks, keys, masks, windows."""
+
+    def __init__(self, *, window: int = 50_000, evidence: Evidence | None = None) -> None:
+        self.masker = Masker()
+        self.miner = TemplateMiner("bench", evidence=evidence)
+        self.window = window
+        self.known: dict[bytes, bytes] = {}
+        self.counts: collections.Counter[bytes] = collections.Counter()
+        self.open_lines = 0
+        self.at = 0.0
+        self.dense = 0
+        self.ids: dict[bytes, str] = {}
+
+    def feed(self, block: bytes) -> list[bytes]:
+        keys = collapse_digits(block)
+        if self.dense:
+            self.dense -= 1
+            keys = collapse_ids(keys)
+        lines = keys.split(b"\n")
+        lines.pop()
+        counts = collections.Counter(lines)
+        fresh = [key for key in counts if key not in self.known]
+        if fresh:
+            if len(fresh) * 4 > len(lines):
+                self.dense = 64
+            if len(self.known) > 65_536:
+                self.known = {k: self.known[k] for k in counts if k in self.known}
+            self.known.update(zip(fresh, self.masker.mask_many(fresh), strict=True))
+        for key, count in counts.items():
+            self.counts[self.known[key]] += count
+        self.open_lines += len(lines)
+        masked = [self.known[key] for key in lines] if self.window < 0 else []
+        if self.open_lines >= abs(self.window):
+            self.close()
+        return masked
+
+    def close(self) -> None:
+        self.at += 10.0
+        self.ids.update(self.miner.learn(self.counts.items(), self.at))
+        self.counts.clear()
+        self.open_lines = 0
+        if len(self.ids) > 65_536:
+            self.ids.clear()
+
+
+def blocks_of(data: bytes) -> list[bytes]:
+    blocks, at = [], 0
+    while at < len(data):
+        end = data.rfind(b"\n", at, at + BLOCK) + 1 or data.find(b"\n", at) + 1 or len(data)
+        blocks.append(data[at:end])
+        at = end
+    return blocks
+
+
+def templates_of(
+    lines: list[str], *, window: int = 50_000, evidence: Evidence | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """Return the final template id of every line and the text of every id."""
+    reader = Reader(window=window, evidence=evidence)
+    masked: list[bytes] = []
+    for some in itertools.batched(lines, window) if hasattr(itertools, "batched") else [lines]:
+        data = b"".join(line.replace("\n", " ").encode() + b"\n" for line in some)
+        keys = collapse_digits(data).split(b"\n")[:-1]
+        forms = reader.masker.mask_many(keys)
+        reader.counts.update(forms)
+        reader.close()
+        masked += forms
+    ids = [reader.miner.resolve(reader.ids[form]) for form in masked]
+    return ids, {t.id: t.text for t in reader.miner.templates()}
+
+
+def drain() -> Any:
+    from drain3 import TemplateMiner as Drain  # noqa: PLC0415  # an optional peer
+    from drain3.masking import MaskingInstruction  # noqa: PLC0415
+    from drain3.template_miner_config import TemplateMinerConfig  # noqa: PLC0415
+
+    config = TemplateMinerConfig()
+    config.masking_instructions = [MaskingInstruction(p, m) for p, m in DRAIN_MASKS]
+    config.profiling_enabled = False
+    return Drain(config=config)
+
+
+def drain_templates(lines: list[str]) -> tuple[list[str], dict[str, str]]:
+    miner = drain()
+    ids = [str(miner.add_log_message(line)["cluster_id"]) for line in lines]
+    return ids, {str(c.cluster_id): c.get_template() for c in miner.drain.clusters}
+
+
+def scorer() -> Callable[..., dict[str, float]]:
+    path = SHARED / "tools" / "template_score.py"
+    spec = importlib.util.spec_from_file_location("template_score", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[..., dict[str, float]] = module.score
+    return found
+
+
+def labelled(system: str) -> tuple[list[str], list[str], list[str]]:
+    path = LOGS / "templates" / f"{system}_2k.structured_corrected.csv.gz"
+    rows = list(csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode())))
+    return [[row[c] for row in rows] for c in ("Content", "EventId", "EventTemplate")]  # type: ignore[return-value]
+
+
+def accuracy() -> None:
+    score = scorer()
+    print(
+        f"{'accuracy':12}{'aiops GA':>9}{'FGA':>7}{'FTA':>7}{'Drain3 GA':>12}{'FGA':>7}{'FTA':>7}"
+    )
+    totals = [0.0] * 6
+    for system in SYSTEMS:
+        lines, groups, texts = labelled(system)
+        row = []
+        for mine in (templates_of, drain_templates):
+            ids, text = mine(lines)
+            result = score(groups, ids, text, texts)
+            row += [result["GA"], result["FGA"], result["FTA"]]
+        totals = [t + r / len(SYSTEMS) for t, r in zip(totals, row, strict=True)]
+        _accuracy_row(system, row)
+    _accuracy_row("mean", totals)
+
+
+def _accuracy_row(name: str, row: list[float]) -> None:
+    a, b, c, d, e, f = row
+    print(f"{name:12}{a:9.3f}{b:7.3f}{c:7.3f}{d:12.3f}{e:7.3f}{f:7.3f}")
+
+
+def constants() -> None:
+    """Show how the mean over the systems moves with each constant of the evidence."""
+    score = scorer()
+    data = {system: labelled(system) for system in SYSTEMS}
+    base = Evidence()
+    trials = [("default", base)]
+    for name, values in {
+        "wild": (2, 3),
+        "unit": (2, 3),
+        "named": (2, 3, 4),
+        "name": (2, 3, 4, 5),
+        "word": (3, 4, 5, 6, 8),
+        "deciding": (6, 12, 24),
+        "first": (3, 5, 10, 20),
+    }.items():
+        trials += [(f"{name}={v}", dataclasses.replace(base, **{name: v})) for v in values]
+    for label, evidence in trials:
+        means = collections.Counter[str]()
+        for lines, groups, texts in data.values():
+            ids, text = templates_of(lines, evidence=evidence)
+            for key, value in score(groups, ids, text, texts).items():
+                means[key] += value / len(data)  # type: ignore[assignment]
+        print(f"{label:12} GA {means['GA']:.3f} FGA {means['FGA']:.3f} FTA {means['FTA']:.3f}")
+
+
+def _read_lines(name: str) -> list[bytes]:
+    if name == "hdfs":
+        return gzip.decompress((LOGS / "hdfs/hdfs_events.log.gz").read_bytes()).split(b"\n")[:-1]
+    if name == "lo2":
+        runs = sorted((LOGS / "lo2").glob("correct_*.tsv.gz"))
+        lines = b"".join(gzip.decompress(run.read_bytes()) for run in runs).split(b"\n")[:-1]
+        return [line.partition(b"\t")[2] for line in lines]
+    if name == "nezha":
+        path = LOGS / "nezha_trainticket/2023-01-29.logs.jsonl.gz"
+        records = gzip.decompress(path.read_bytes()).splitlines()
+        return [json.loads(r)["log"].replace("\n", " ").encode() for r in records]
+    seed = random.Random(name)
+    lines = [line.encode() for line in labelled(name)[0]]
+    digits = [bytes([seed.choice(b"123456789")]) for _ in range(4096)]
+    out = []
+    for line in lines * 250:
+        mapped = bytes.maketrans(b"0123456789", b"".join(seed.choices(digits, k=10)))
+        out.append(line.translate(mapped))
+    return out
+
+
+def speed() -> None:
+    print(
+        f"\n{'speed':10}{'lines':>9}{'aiops us':>10}{'Drain3 us':>11}{'ratio':>8}{'templates':>11}"
+    )
+    for name, floor in (("hdfs", 40), ("BGL", 40), ("OpenSSH", 40), ("lo2", 12), ("nezha", 12)):
+        lines = _read_lines(name)
+        data = b"\n".join(lines) + b"\n"
+        head = [line.decode("utf-8", "replace") for line in lines[:20_000]]
+        ours, theirs, found = float("inf"), float("inf"), 0
+        for _ in range(2):
+            reader = Reader()
+            start = time.perf_counter()
+            for block in blocks_of(data):
+                reader.feed(block)
+            reader.close()
+            ours = min(ours, (time.perf_counter() - start) / len(lines))
+            found = len(reader.miner.templates())
+            miner = drain()
+            start = time.perf_counter()
+            for line in head:
+                miner.add_log_message(line)
+            theirs = min(theirs, (time.perf_counter() - start) / len(head))
+        print(
+            f"{name:10}{len(lines):9}{ours * 1e6:10.2f}{theirs * 1e6:11.2f}"
+            f"{theirs / ours:7.1f}x{found:11}   floor {floor}x"
+        )
+
+
+def hostile() -> None:
+    seed = random.Random(7)
+    words = ["".join(seed.choices("abcdefghijklmnopqrstuvwxyz", k=k % 9 + 2)) for k in range(5000)]
+    text = [" ".join(seed.choices(words, k=seed.randint(3, 40))).encode() for _ in range(100_000)]
+    reader = Reader(window=5_000)
+    quarters, memory = [], []
+    for q in range(4):
+        blocks = blocks_of(b"\n".join(text[q * 25_000 : (q + 1) * 25_000]) + b"\n")
+        start = time.perf_counter()
+        for block in blocks:
+            reader.feed(block)
+        quarters.append(25_000 / (time.perf_counter() - start))
+        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    reader.close()
+    miner = reader.miner
+    assert sum(t.count for t in miner.templates()) == len(text)
+    print("\nhostile: 100,000 lines of 3-40 random words, nothing repeats")
+    print("lines/s by quarter:", *(f"{q:,.0f}" for q in quarters), "peak MiB:", *memory)
+    print(
+        f"last/first {quarters[-1] / quarters[0]:.2f}; templates {len(miner.templates())}, "
+        f"refused {miner.refused}, evicted {miner.evicted}"
+    )
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or ["accuracy", "speed", "hostile"]
+    version = importlib.metadata.version("drain3")
+    print(f"Python {platform.python_version()}, drain3 {version}, {platform.machine()}")
+    if not LOGS.exists():
+        print(f"no data in {LOGS}: set AIOPS_SHARED; only the hostile stream is run")
+        wanted = ["hostile"]
+    for name in wanted:
+        {"accuracy": accuracy, "speed": speed, "hostile": hostile, "constants": constants}[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
