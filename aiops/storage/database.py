@@ -169,12 +169,22 @@ def _reader(path: Path) -> sqlite3.Connection:
         try:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.OperationalError:
-            # Where the side files of the write-ahead log cannot be made, no one else writes.
             connection.close()
+            if _log_has_content(path):
+                raise
+            # The side files of the write-ahead log cannot be made here, so no one else writes.
             connection = sqlite3.connect(
                 uri + "?immutable=1", uri=True, isolation_level=None, check_same_thread=False
             )
         return connection
+
+
+def _log_has_content(path: Path) -> bool:
+    """Return whether commits wait in the log, which an immutable opening would not see."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _check(path: Path) -> str | None:
