@@ -33,7 +33,7 @@ LONGEST_WAIT = 3600.0
 
 # Addresses that answer with credentials outside the link-local ranges.
 _METADATA = frozenset({"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"})
-_CARRIERS = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16"))
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 # --- configuration types --------------------------------------------------------------------
@@ -80,12 +80,9 @@ def refused(host: str, address: str) -> str:
     Link-local and metadata addresses are never called; this machine only where it was written
     as such, so that a name in somebody else's hands cannot point at it.
     """
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
+    ip = _address(address)
+    if ip is None:
         return ""  # a name: its addresses are judged when it is resolved
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = _carried(ip)
     if ip.is_link_local or ip.is_multicast or str(ip) in _METADATA:
         return "link-local, metadata and multicast addresses are never called"
     if (ip.is_loopback or ip.is_unspecified) and not _is_here(host):
@@ -93,10 +90,17 @@ def refused(host: str, address: str) -> str:
     return ""
 
 
-def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that is meant, also where IPv6 only carries an IPv4 one."""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
     if ip.ipv4_mapped is not None:
         return ip.ipv4_mapped
-    if ip in _CARRIERS[0]:
+    if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.sixtofour or ip
 
@@ -105,11 +109,8 @@ def _is_here(host: str) -> bool:
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
-    try:
-        ip = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return ip.is_loopback or ip.is_unspecified
+    ip = _address(name)
+    return ip is not None and (ip.is_loopback or ip.is_unspecified)
 
 
 class _RefusedError(OSError):
