@@ -31,16 +31,8 @@ from detectors.template_fields import Evidence
 from detectors.templates import TemplateMiner
 
 SYSTEMS = [
-    "HDFS",
-    "Spark",
-    "Zookeeper",
-    "BGL",
-    "HPC",
-    "HealthApp",
-    "Apache",
-    "OpenSSH",
-    "OpenStack",
-    "Mac",
+    *("HDFS", "Spark", "Zookeeper", "BGL", "HPC"),
+    *("HealthApp", "Apache", "OpenSSH", "OpenStack", "Mac"),
 ]
 SHARED = Path(os.environ.get("AIOPS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 LOGS = SHARED / "data" / "logs"

@@ -95,15 +95,12 @@ def _drop_repeats(piece: bytes, after_zero: bool) -> bytes:
 
 
 class _Verdicts(dict[bytes, bool]):
-    """Remember which runs are ids; ids themselves rarely come twice and are not kept."""
+    """Remember which runs are ids: the id of one request stands in many lines."""
 
     def __missing__(self, run: bytes) -> bool:
-        # Hexadecimal is asked first: most ids are, and the question costs little.
-        verdict = (len(run) >= 8 and not run.strip(_HEX_DASH)) or is_id(run)
-        if not verdict:
-            if len(self) >= _MAX_VERDICTS:
-                self.clear()
-            self[run] = False
+        if len(self) >= _MAX_VERDICTS:
+            self.clear()
+        verdict = self[run] = is_id(run)
         return verdict
 
 
@@ -123,14 +120,14 @@ def collapse_ids(data: bytes, verdicts: _Verdicts | None = None) -> bytes:
             end = data.rfind(b"\n", start, end) + 1 or data.find(b"\n", end) + 1 or size
         piece = data[start:end]
         start = end
+        if b"0" not in piece:
+            out.append(piece)
+            continue
         classes = np.frombuffer(piece.translate(_RUN_CLASS), dtype=np.uint8)
         ends = np.append(np.flatnonzero(classes == 0), len(piece))
         zeros = np.flatnonzero(classes == 2)
         begins = np.append(0, ends[:-1] + 1)
         maybe = np.flatnonzero(ends - begins >= _MIN_ID)
-        if not len(maybe) or not len(zeros):
-            out.append(piece)
-            continue
         begins, ends = begins[maybe], ends[maybe]
         nearest = np.append(zeros, len(piece))[np.searchsorted(zeros, begins)]
         with_zero = nearest < ends
@@ -206,7 +203,7 @@ class Masker:
                     line = reduced[i]
                     masked[i] = here = known.get(line) or self.mask(line)
                     if len(line) <= _MAX_CACHED_LINE:
-                        if len(known) >= self.max_cached:
+                        if len(known) >= self.max_cached // 4:
                             known.clear()
                         known[line] = here
         return masked  # type: ignore[return-value]  # no None is left

@@ -15,7 +15,6 @@ _LIST = re.compile(rb"(?<=\[)[\w./@+-]+(?:[,;] ?[\w./@+-]+)+(?=\])")
 # Separators inside a run or a list are no delimiters: control characters stand in for them.
 _HIDE = bytes.maketrans(b" ,;", b"\x1c\x1d\x1e")
 _SHOW = bytes.maketrans(b"\x1c\x1d\x1e", b" ,;")
-_HIDDEN = b"\x1c\x1d\x1e"
 
 _UNITS = frozenset(
     b"B KB MB GB TB KiB MiB GiB TiB kB bytes byte ns us ms s sec secs sec. secs. second seconds "
@@ -32,39 +31,36 @@ _DECIDING = frozenset(
 _NEVER = 1_000_000
 
 
-def _hide(found: re.Match[bytes]) -> bytes:
-    return found[0].translate(_HIDE)
+def canonical(line: bytes) -> bytes:
+    """Return a masked line as it is compared: lists of any length are one word.
 
-
-def _join_lists(line: bytes) -> bytes:
+    A run of wildcards (``<*>, <*> <*>``) is one ``<*>``; ``[a, b]`` keeps its words but loses its
+    separators as delimiters.
+    """
     if b"<*> <*>" in line or b",<*>" in line or b", <*>" in line or b";" in line:
-        line = _RUN.sub(_hide, line)
+        line = _RUN.sub(WILD, line)
     if b"[" in line and b"," in line:
         line = _LIST.sub(_hide, line)
     return line
 
 
-def skeleton_of(line: bytes) -> bytes:
-    """Return the delimiters of a masked line in order: lines with others are never siblings."""
-    return _join_lists(line).replace(WILD, b"").translate(None, _WORDS)
+def skeleton_of(canon: bytes) -> bytes:
+    """Return the delimiters of a canonical line in order: lines with others are never siblings."""
+    return canon.replace(WILD, b"").translate(None, _WORDS)
 
 
-def read_fields(line: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """Split a masked line into words (even places) and delimiters, for comparing and for showing.
+def split_fields(canon: bytes) -> tuple[bytes, ...]:
+    """Split a canonical line into words (even places, maybe empty) and delimiters."""
+    return tuple(_SPLIT.split(canon))
 
-    A run of wildcards (``<*>, <*> <*>``) is one field that compares as ``<*>``, so lists of
-    different length are one template.
-    """
-    shown = tuple(_SPLIT.split(_join_lists(line)))
-    if b"\x1c" in line or not any(b"<*>" in word and len(word) > 3 for word in shown):
-        return shown, shown
-    fields = tuple(
-        WILD
-        if word[:3] == WILD and word[-3:] == WILD and not word.strip(b"<*>" + _HIDDEN)
-        else word
-        for word in shown
-    )
-    return fields, shown
+
+def split_shown(line: bytes) -> tuple[bytes, ...]:
+    """Split a masked line in the same places, runs and lists as they were written."""
+    return tuple(_SPLIT.split(_LIST.sub(_hide, _RUN.sub(_hide, line))))
+
+
+def _hide(found: re.Match[bytes]) -> bytes:
+    return found[0].translate(_HIDE)
 
 
 def render(shown: tuple[bytes, ...]) -> bytes:

@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.masking import WILD
-from detectors.template_fields import Evidence, read_fields, render, skeleton_of
+from detectors.template_fields import (
+    Evidence,
+    canonical,
+    render,
+    skeleton_of,
+    split_fields,
+    split_shown,
+)
 
 OTHER = b"<other>"
 
@@ -53,6 +60,9 @@ class _Cluster:
     first: float
     last: float
 
+    def canon(self) -> bytes:
+        return b"".join(self.fields)
+
     def rest(self) -> tuple[bytes, ...]:
         return _without(self.fields, self.holes)
 
@@ -61,27 +71,28 @@ class _Cluster:
 class _Group:
     """All clusters of one skeleton; ``holed`` finds those with holes by what surrounds them."""
 
-    exact: dict[tuple[bytes, ...], _Cluster] = field(default_factory=dict)
+    exact: dict[bytes, _Cluster] = field(default_factory=dict)
     holed: dict[tuple[int, ...], dict[tuple[bytes, ...], _Cluster]] = field(default_factory=dict)
 
     def add(self, cluster: _Cluster) -> None:
-        self.exact[cluster.fields] = cluster
+        self.exact[cluster.canon()] = cluster
         if cluster.holes:
             self.holed.setdefault(cluster.holes, {})[cluster.rest()] = cluster
             self.holed = dict(sorted(self.holed.items(), key=lambda item: (len(item[0]), item[0])))
 
     def remove(self, cluster: _Cluster) -> None:
-        del self.exact[cluster.fields]
+        del self.exact[cluster.canon()]
         if cluster.holes:
             same = self.holed[cluster.holes]
             del same[cluster.rest()]
             if not same:
                 del self.holed[cluster.holes]
 
-    def match(self, fields: tuple[bytes, ...]) -> _Cluster | None:
-        found = self.exact.get(fields)
-        if found is not None:
+    def match(self, canon: bytes) -> _Cluster | None:
+        found = self.exact.get(canon)
+        if found is not None or not self.holed:
             return found
+        fields = split_fields(canon)
         for holes, by_rest in self.holed.items():
             found = by_rest.get(_without(fields, holes))
             if found is not None:
@@ -234,10 +245,11 @@ class TemplateMiner:
     def _find(self, line: bytes) -> _Cluster | None:
         cluster = self._known.get(line)
         if cluster is None:
-            group = self._groups.get(skeleton_of(line))
+            canon = canonical(line)
+            group = self._groups.get(skeleton_of(canon))
             if group is None:
                 return None
-            cluster = group.match(read_fields(line)[0])
+            cluster = group.match(canon)
             if cluster is not None:
                 self._remember(line, cluster)
         return cluster
@@ -266,14 +278,14 @@ class TemplateMiner:
                 self._saw(self._other, novel[line], at)
         touched: dict[bytes, list[_Cluster]] = {}
         for line in lines:
-            fields, shown = read_fields(line)
-            skeleton = skeleton_of(line)
+            canon, shown = canonical(line), split_shown(line)
+            skeleton = skeleton_of(canon)
             group = self._groups.setdefault(skeleton, _Group())
-            cluster = group.exact.get(fields)
+            cluster = group.exact.get(canon)
             if cluster is None:
                 self._credit -= 1
                 sample = samples.get(line, line)
-                cluster = self._new(line, (fields, shown), skeleton, sample, at)
+                cluster = self._new(line, (split_fields(canon), shown), skeleton, sample, at)
                 self._clusters[cluster.id] = cluster
                 self._forward.pop(cluster.id, None)
                 group.add(cluster)
