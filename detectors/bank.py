@@ -30,6 +30,9 @@ RECENT: Final = 0.08
 CALM_AFTER: Final = 3
 """Samples in a row like the others that end a departure."""
 
+RELEASE: Final = 0.5
+"""A departure goes on while the surprise is above this share of what began it."""
+
 SMALLEST_HOLD: Final = 12.0
 """A departure lasts at least this many paces of the series before it can be accepted."""
 
@@ -56,7 +59,7 @@ _WIDE: Final = (
     "plain_spread",
     "season_spread",
 )
-_NARROW: Final = ("seen", "up", "down", "weight", "offset", "pace", "quiet", "streak")
+_NARROW: Final = ("seen", "up", "down", "weight", "offset", "pace", "quiet", "blame", "streak")
 _START: Final = {"last_at": -np.inf, "since": np.nan}
 _VERSION: Final = 1
 
@@ -186,14 +189,15 @@ class SeriesBank:
         s = judged.state
         warming = s["seen"] < WARMUP
         unknown = warming | ~judged.known
-        quick = (judged.best == 1) & (judged.raw[1] > judged.raw[0])
+        loud = judged.surprise >= 2.0
+        # The forecast explains a spike; everything else is told against the usual level.
+        quick = loud & (judged.best == 1)
         centre = judged.value - np.where(quick, judged.off_fast, judged.off_level)
         unit = np.where(quick, judged.unit_fast, judged.unit)
         edges = np.exp(self._tails.log_edge[:2, judged.sel])
         reach = np.where(quick, edges[1], edges[0]) * unit
         # A sample that is not there still has an expected value.
         centre = np.where(judged.known, centre, s["level"] + s["origin"] + judged.offset)
-        loud = judged.surprise >= 2.0
         reason = np.choose(judged.best, (LEVEL, SPIKE, SHIFT, VARIANCE))
         reason = np.where((reason == SPIKE) & (s["weight"] > 0.5), SEASON, reason)
         reason = np.where((reason == VARIANCE) & (judged.recent < s["noise"]), FLAT, reason)
@@ -251,13 +255,13 @@ class SeriesBank:
         s["seen"] = seen
 
         begun = new & j.flagged & np.isnan(s["since"])
-        ready = s["seen"] >= WARMUP
-        teach = (good & ~j.accepted) | begun
-        self._tails.learn(j.sel, j.raw, j.dt.astype(np.float32), (teach & ready).astype(np.float32))
+        s["blame"] = np.where(begun, j.best, s["blame"])
         quiet = np.where(j.flagged, 0.0, s["quiet"] + 1.0)
         s["quiet"] = np.where(new, quiet, s["quiet"])
         s["streak"] = np.where(new, np.where(j.flagged, s["streak"] + 1.0, 0.0), s["streak"])
-        over = new & (j.accepted | (s["quiet"] >= CALM_AFTER))
+        ended = departing & (s["quiet"] >= CALM_AFTER) & new
+        over = (new & j.accepted) | ended
+        self._learn_tails(j, (good & ~j.accepted) | ended, ended)
         s["since"] = np.where(over, np.nan, np.where(begun, at, s["since"]))
         moved = new & np.isfinite(s["last_at"])
         pace = np.where(s["pace"] == -1.0, -j.dt, s["pace"] + 0.1 * (-j.dt - s["pace"]))
@@ -305,9 +309,9 @@ class SeriesBank:
     @property
     def nbytes(self) -> int:
         """Return the bytes all arrays hold, room for growth included."""
-        tails = sum(a.nbytes for a in self._tails.to_arrays(len(self._used)).values())
-        season = 0 if self._season is None else self._season.table.nbytes
-        return sum(a.nbytes for a in self._state.values()) + tails + season + self._used.nbytes
+        total = self._used.nbytes + self._tails.nbytes
+        total += sum(int(a.nbytes) for a in self._state.values())
+        return total if self._season is None else total + self._season.table.nbytes
 
     def _grow(self, needed: int) -> None:
         if needed <= len(self._used):
@@ -374,7 +378,8 @@ class SeriesBank:
 
         each = self._tails.surprise(sel, raw)
         surprise = np.where(s["seen"] < WARMUP, 0.0, combine(each)).astype(np.float64)
-        flagged = known & (surprise >= self.flag)
+        lasting = ~np.isnan(s["since"])
+        flagged = known & (surprise >= np.where(lasting, RELEASE * self.flag, self.flag))
         hold = np.maximum(self.accept_after, SMALLEST_HOLD * pace)
         accepted = flagged & (at - s["since"] >= hold)
         judged = _Judged(
@@ -406,6 +411,17 @@ class SeriesBank:
         self._last = (rows.copy(), at, values.copy(), judged)
         return judged
 
+    def _learn_tails(self, j: _Judged, teach: NDArray[np.bool_], ended: NDArray[np.bool_]) -> None:
+        # A departure that went away by itself is normal for this series, once: it is taught when
+        # it is over, or the lesson would end it, as one exceedance of the member that found it.
+        raw = j.raw
+        if ended.any():
+            raw = raw.copy()
+            which = np.flatnonzero(ended)
+            raw[j.state["blame"][which].astype(np.int64), which] = np.float32(1e30)
+        weight = (teach & (j.state["seen"] >= WARMUP)).astype(np.float32)
+        self._tails.learn(j.sel, raw, j.dt.astype(np.float32), weight)
+
     def _learn_season(self, j: _Judged, good: NDArray[np.bool_]) -> None:
         if self._season is None:
             return
@@ -413,7 +429,7 @@ class SeriesBank:
         width = self._season.width
         last = s["last_at"]
         fresh = ((np.maximum(last, 0.0) % self.period) // width != j.slot) | (j.at - last > width)
-        self._season.learn(j.slot, j.sel, j.rest, j.dt, good, fresh)
+        self._season.learn(j.slot, j.sel, j.rest, j.dt, learnt=good, fresh=fresh)
         weight = gain(s["seen"] + 1.0, j.dt, self.memory)
         plain = j.rest - s["plain"]
         judged = good & (j.passes >= TRUSTED)

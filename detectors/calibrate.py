@@ -34,8 +34,8 @@ SHAPE_BOUNDS: Final = (0.03, 0.8)
 EDGE_FLOOR: Final = 1.5
 """A series that never moves still needs one and a half deviations to be in its own tail."""
 
-CLIP: Final = 6.0
-"""An exceedance teaches at most six mean log excesses: about the point at surprise 4."""
+CLIP: Final = 4.0
+"""An exceedance teaches at most four mean log excesses: about the point at surprise 3."""
 
 SHARE_FLOOR: Final = 0.002
 """The share above the edge is itself an estimate; below this it would be a guess."""
@@ -64,6 +64,11 @@ class TailCalibrator:
         self.second = np.full((members, 0), 2 * PRIOR_SHAPE**2, np.float32)
         self.share = np.full((members, 0), TAIL_SHARE, np.float32)
         self.count = np.zeros((members, 0), np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes all arrays hold."""
+        return sum(int(getattr(self, name).nbytes) for name in self._prior())
 
     def grow(self, capacity: int) -> None:
         """Make room for *capacity* rows; new rows hold the prior."""
@@ -98,7 +103,8 @@ class TailCalibrator:
         excess = np.maximum(raw - edge, 0.0)
         beyond = np.log(1.0 + shape * excess / sigma) / shape
         # Ties and calmed series put another share above the edge than the one aimed at.
-        share = np.clip(self.share[:, sel], SHARE_FLOOR, 0.5)
+        unseen = 1.0 / (self.count[:, sel] + 20.0)
+        share = np.minimum(np.maximum(self.share[:, sel], np.maximum(unseen, SHARE_FLOOR)), 0.5)
         below = -np.log(1.0 - (1.0 - share) * np.minimum(raw / edge, 1.0))
         total: Floats = (beyond + below) * np.float32(1.0 / _LN10)
         return total
@@ -201,7 +207,7 @@ class Tail:
     def __init__(self, *, memory: float = 28 * 86400.0) -> None:
         self.memory = memory
         self._counts: Wide = np.zeros(self.BINS)
-        self._excess: Wide = (np.arange(self.BINS) + 0.5) * self.WIDTH
+        self._middle: Wide = self.WIDTH * (np.arange(self.BINS, dtype=np.float64) + 0.5)
         self._total = 0.0
         self._edge = 0
         self._pending = 0.0
@@ -223,7 +229,7 @@ class Tail:
             return max(-math.log10((above + 1.0) / (self._total + 1.0)), 0.0)
         tail = self._counts[self._edge :]
         count = float(tail.sum())
-        excess = float(tail @ (self._excess[self._edge :] - edge))
+        excess = float(tail @ (self._middle[self._edge :] - edge))
         mean = (excess + PRIOR_COUNT * PRIOR_SHAPE) / (count + PRIOR_COUNT)
         share = (count + 1.0) / (self._total + 1.0)
         return max(-math.log10(share), 0.0) + (y - edge) / mean / _LN10

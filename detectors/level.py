@@ -8,9 +8,9 @@ import numpy as np
 
 from detectors.calibrate import Wide
 
-STILL: Final = 0.05
-"""A series that never moved is judged in steps of a twentieth of its size: a first event after
-silence is 20 steps, which the prior tail puts at about one in 6,000: worth a look, not a call …"""
+STILL: Final = 0.2
+"""A series that never moved is judged in steps of a fifth of its size: a first event after
+silence is five steps, worth a look and no call, while a doubling that stays adds up …"""
 
 MOVING: Final = 1e-4
 """… until it has shown deviations well above a ten-thousandth of it."""

@@ -53,7 +53,8 @@ class SeasonTable:
         """Return value and passes of *slot* for the chosen rows."""
         packed = self.table[slot, sel]
         passes = packed & _BITS
-        return (packed & ~_BITS).view(np.float32).astype(np.float64), passes
+        values: Wide = (packed & ~_BITS).view(np.float32).astype(np.float64)
+        return values, passes
 
     def learn(
         self,
@@ -61,6 +62,7 @@ class SeasonTable:
         sel: Selector,
         values: Wide,
         gap: Wide,
+        *,
         learnt: NDArray[np.bool_],
         fresh: NDArray[np.bool_],
     ) -> None:
@@ -71,8 +73,8 @@ class SeasonTable:
         old, passes = self.read(slot, sel)
         passes = np.minimum(passes + (fresh & learnt), 3).astype(np.uint32)
         share = np.minimum(gap, self.width) / self.width
-        gain = np.where(passes <= 1, np.maximum(share, 0.1), share / PASSES_KEPT)
-        gain = np.where((passes <= 1) & fresh, 1.0, gain)
+        early = np.where(fresh, 1.0, np.maximum(share, 0.1))
+        gain = np.where(passes <= 1, early, share / PASSES_KEPT)
         moved = np.clip(old + gain * (values - old), -_LARGEST, _LARGEST).astype(np.float32)
         packed = (np.ascontiguousarray(moved).view(np.uint32) & ~_BITS) | passes
         self.table[slot, sel] = np.where(learnt, packed, self.table[slot, sel])
@@ -83,5 +85,5 @@ def ramp(weight: Floats, useful: NDArray[np.bool_], dt: Wide, seconds: float) ->
 
     A jump of the weight would look like a jump of the series.
     """
-    moved: Wide = weight + (useful - weight) * -np.expm1(-dt / seconds)
+    moved: Wide = weight + (useful.astype(np.float64) - weight) * -np.expm1(-dt / seconds)
     return moved

@@ -86,7 +86,7 @@ class SeriesDetector:
         else:
             expected = value - residual
             reach = max(self._moments[1, 2], STILL * self._size) * self._tails[1].edge
-        strongest = max(range(len(each)), key=lambda i: -1.0 if each[i] is None else each[i])
+        strongest = max(range(len(each)), key=lambda i: _or_below(each[i]))
         return Score(
             value=surprise,
             expected=float(expected),
@@ -239,6 +239,10 @@ def _finite(x: Features) -> tuple[float, float]:
     if not math.isfinite(at):
         raise ValueError(f"at = {at!r}: give epoch seconds")
     return value, at
+
+
+def _or_below(surprise: float | None) -> float:
+    return -1.0 if surprise is None else surprise
 
 
 def _slot(at: float) -> int:

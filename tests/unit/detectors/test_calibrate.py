@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.calibrate import Tail, TailCalibrator, budget_threshold, combine
+
+
+def learned(draws: np.ndarray, rows: int) -> TailCalibrator:
+    tails = TailCalibrator(1)
+    tails.grow(rows)
+    dt, weight = np.full(rows, 60.0, np.float32), np.ones(rows, np.float32)
+    for row in draws.reshape(-1, rows).astype(np.float32):
+        tails.learn(slice(0, rows), row[None], dt, weight)
+    return tails
+
+
+@pytest.mark.parametrize("family", ["normal", "t3", "exponential"])
+def test_surprise_is_the_share_of_normal_samples_that_score_as_high(family: str) -> None:
+    """One normal sample in a thousand has a surprise of 3, never thrice as many."""
+    rng = np.random.default_rng(1)
+    draw = {
+        "normal": lambda n: np.abs(rng.standard_normal(n)),
+        "t3": lambda n: np.abs(rng.standard_t(3, n)),
+        "exponential": lambda n: rng.exponential(1.0, n),
+    }[family]
+    rows = 64
+    tails = learned(draw(rows * 1500), rows)
+    fresh = draw(rows * 2000).reshape(1, -1, rows).astype(np.float32)
+    share = np.mean([tails.surprise(slice(0, rows), fresh[:, i]) >= 3.0 for i in range(2000)])
+    assert 1 / 8000 < share < 3 / 1000
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=20))
+def test_a_higher_score_is_never_less_surprising(scores: list[float]) -> None:
+    """Surprise grows with the raw score, below and above the edge."""
+    tails = TailCalibrator(1)
+    tails.grow(1)
+    ordered = np.sort(np.array(scores, np.float32))
+    found = [float(tails.surprise(slice(0, 1), np.array([[s]]))[0, 0]) for s in ordered]
+    assert all(a <= b + 1e-5 for a, b in itertools.pairwise(found))
+    assert found[0] >= 0.0
+
+
+def test_a_fresh_row_is_heavy_tailed() -> None:
+    """Before anything is learned ten deviations are not worth a call, a thousand are."""
+    tails = TailCalibrator(1)
+    tails.grow(2)
+    ten, thousand = tails.surprise(slice(0, 2), np.array([[10.0, 1000.0]], np.float32))[0]
+    assert ten < 4.0
+    assert thousand > 6.0
+
+
+def test_one_giant_teaches_little() -> None:
+    """One giant in a thousand samples leaves the second giant surprising."""
+    rng = np.random.default_rng(2)
+    draws = np.abs(rng.standard_normal(1000))
+    draws[500] = 1e6
+    tails = learned(draws, 1)
+    assert float(tails.surprise(slice(0, 1), np.array([[1e6]], np.float32))[0, 0]) > 8.0
+
+
+def test_rows_do_not_touch_each_other() -> None:
+    """A row learns the same alone and among others, by slice and by index."""
+    rng = np.random.default_rng(3)
+    draws = np.abs(rng.standard_normal((200, 3))).astype(np.float32)
+    together, alone = learned(draws, 3), TailCalibrator(1)
+    alone.grow(3)
+    for row in draws:
+        one = np.array([1])
+        alone.learn(one, row[None, 1:2], np.full(1, 60.0, np.float32), np.ones(1, np.float32))
+    for name, array in together.to_arrays(3).items():
+        np.testing.assert_array_equal(array[:, 1], getattr(alone, name)[:, 1])
+
+
+def test_no_weight_teaches_nothing() -> None:
+    """A sample with weight 0 leaves every array as it was."""
+    tails = TailCalibrator(2)
+    tails.grow(4)
+    before = tails.to_arrays(4)
+    raw = np.full((2, 4), 50.0, np.float32)
+    tails.learn(slice(0, 4), raw, np.ones(4, np.float32), np.zeros(4, np.float32))
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, getattr(tails, name))
+
+
+def test_the_combination_is_not_worse_than_bonferroni() -> None:
+    """Combining costs at most the logarithm of the number of members, and agreement pays."""
+    lone = combine(np.array([[6.0], [0.0], [0.0], [0.0]], np.float32))[0]
+    agreed = combine(np.full((4, 1), 6.0, np.float32))[0]
+    assert lone == pytest.approx(6.0 - math.log10(4), abs=1e-3)
+    assert agreed == pytest.approx(6.0, abs=1e-3)
+
+
+def test_the_threshold_keeps_the_budget() -> None:
+    """Expected false exceedances at the threshold are the budget."""
+    budget, tests = 2 / 604800, 10_000 / 15
+    threshold = budget_threshold(budget, tests)
+    assert tests * 10**-threshold == pytest.approx(budget)
+    assert budget_threshold(1.0, 1e-6) == 3.0
+    assert budget_threshold(1e-30, 1e9) == 12.0
+    assert budget_threshold(1.0, 0.0) == 3.0
+
+
+@pytest.mark.parametrize(("budget", "tests"), [(0.0, 1.0), (-1.0, 1.0), (math.nan, 1.0), (1.0, -1)])
+def test_a_budget_that_is_no_rate_is_refused(budget: float, tests: float) -> None:
+    """A budget must be positive and a rate of tests at least 0."""
+    with pytest.raises(ValueError, match="give"):
+        budget_threshold(budget, tests)
+
+
+def test_the_scalar_tail_waits_and_then_counts() -> None:
+    """The scalar tail knows nothing before 20 samples and counts shares exactly below its edge."""
+    tail = Tail()
+    rng = np.random.default_rng(4)
+    for i, raw in enumerate(np.abs(rng.standard_normal(2000)).tolist()):
+        assert (tail.surprise(1.0) is None) == (i < 20)
+        tail.learn(raw, 60.0)
+    half = tail.surprise(0.6745)
+    assert half is not None
+    assert half == pytest.approx(math.log10(2), abs=0.05)
+
+
+def test_the_scalar_tail_forgets_in_wall_time() -> None:
+    """What was usual four memories ago is surprising again, however few samples came since."""
+    tail = Tail(memory=3600.0)
+    for _ in range(500):
+        tail.learn(50.0, 1.0)
+    before = tail.surprise(50.0)
+    for _ in range(200):
+        tail.learn(0.5, 120.0)
+    after = tail.surprise(50.0)
+    assert before is not None
+    assert after is not None
+    assert before < 0.1
+    assert after > 1.0
