@@ -61,6 +61,7 @@ _WIDE: Final = (
 )
 _NARROW: Final = ("seen", "up", "down", "weight", "offset", "pace", "quiet", "blame", "streak")
 _START: Final = {"last_at": -np.inf, "since": np.nan}
+_BIT: Final = np.array([1, 2, 4, 8])
 _VERSION: Final = 1
 
 
@@ -107,6 +108,7 @@ class _Judged:
     recent: Wide
     raw: Floats
     surprise: Wide
+    each: Floats
     best: NDArray[np.int64]
     flagged: NDArray[np.bool_]
     accepted: NDArray[np.bool_]
@@ -255,7 +257,8 @@ class SeriesBank:
         s["seen"] = seen
 
         begun = new & j.flagged & np.isnan(s["since"])
-        s["blame"] = np.where(begun, j.best, s["blame"])
+        members = (j.each >= np.minimum(self.flag, j.each.max(axis=0))).T @ _BIT
+        s["blame"] = np.where(begun, members, s["blame"])
         quiet = np.where(j.flagged, 0.0, s["quiet"] + 1.0)
         s["quiet"] = np.where(new, quiet, s["quiet"])
         s["streak"] = np.where(new, np.where(j.flagged, s["streak"] + 1.0, 0.0), s["streak"])
@@ -404,6 +407,7 @@ class SeriesBank:
             recent,
             raw,
             surprise,
+            each,
             each.argmax(axis=0),
             flagged,
             accepted,
@@ -413,12 +417,11 @@ class SeriesBank:
 
     def _learn_tails(self, j: _Judged, teach: NDArray[np.bool_], ended: NDArray[np.bool_]) -> None:
         # A departure that went away by itself is normal for this series, once: it is taught when
-        # it is over, or the lesson would end it, as one exceedance of the member that found it.
+        # it is over, or the lesson would end it, as one exceedance of the members that found it.
         raw = j.raw
         if ended.any():
-            raw = raw.copy()
-            which = np.flatnonzero(ended)
-            raw[j.state["blame"][which].astype(np.int64), which] = np.float32(1e30)
+            members = j.state["blame"].astype(np.int64) & _BIT[:, None]
+            raw = np.where(ended & (members > 0), np.float32(1e30), raw)
         weight = (teach & (j.state["seen"] >= WARMUP)).astype(np.float32)
         self._tails.learn(j.sel, raw, j.dt.astype(np.float32), weight)
 

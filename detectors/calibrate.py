@@ -34,8 +34,8 @@ SHAPE_BOUNDS: Final = (0.03, 0.8)
 EDGE_FLOOR: Final = 1.5
 """A series that never moves still needs one and a half deviations to be in its own tail."""
 
-CLIP: Final = 4.0
-"""An exceedance teaches at most four mean log excesses: about the point at surprise 3."""
+CLIP: Final = 6.0
+"""An exceedance teaches at most six mean log excesses: about the point at surprise 4."""
 
 SHARE_FLOOR: Final = 0.002
 """The share above the edge is itself an estimate; below this it would be a guess."""
