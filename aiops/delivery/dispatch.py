@@ -84,9 +84,10 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Send until stopped; what waited before the start is sent first."""
+        await self._abandon_strangers()
+        # Stopped before it began, or while it looked for strangers.
         if self._stopped:
             return
-        await self._abandon_strangers()
         async with asyncio.TaskGroup() as group:
             self._tasks = [
                 (lane, group.create_task(lane.run(), name=f"deliver:{name}"))

@@ -1,0 +1,112 @@
+"""Who hears of what: a pure table."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiops.delivery import Route, notification_key, plan, plan_batch
+from aiops.model import Notification, Severity, Transition, TransitionKind
+from tests.unit.storage.nouns import transition
+
+K = TransitionKind
+OPS = Route(name="ops", min_severity=Severity.ERROR)
+DEV = Route(name="dev", min_severity=Severity.INFO, updates=False)
+
+
+def title(told: Transition) -> str:
+    return f"{told.kind} {told.incident.id}"
+
+
+def body(told: Transition) -> str:
+    return told.incident.title
+
+
+def planned(told: Transition, *known: str) -> list[Notification]:
+    return plan(told, [OPS, DEV], told=known, title=title, body=body)
+
+
+def receivers(told: Transition, *known: str) -> list[str]:
+    return [n.receiver for n in planned(told, *known)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "known", "expected"),
+    [
+        (K.OPENED, Severity.ERROR, (), ["ops", "dev"]),
+        (K.OPENED, Severity.WARNING, (), ["dev"]),
+        (K.ESCALATED, Severity.CRITICAL, ("dev",), ["ops", "dev"]),
+        (K.REOPENED, Severity.WARNING, (), ["dev"]),
+        (K.REOPENED, Severity.WARNING, ("ops",), ["ops", "dev"]),
+        (K.RESOLVED, Severity.WARNING, ("ops",), ["ops"]),
+        (K.RESOLVED, Severity.CRITICAL, (), []),
+        (K.MERGED, Severity.ERROR, ("dev",), ["dev"]),
+        (K.UPDATED, Severity.ERROR, ("ops", "dev"), ["ops"]),
+        (K.UPDATED, Severity.ERROR, (), []),
+        (K.ACKNOWLEDGED, Severity.INFO, ("ops", "dev"), ["ops"]),
+    ],
+)
+def test_who_hears_of_what(
+    kind: K, severity: Severity, known: tuple[str, ...], expected: list[str]
+) -> None:
+    """News go by severity, ends to those who know, progress to those of them who want it."""
+    assert receivers(transition(kind, severity=severity), *known) == expected
+
+
+@pytest.mark.parametrize("kind", list(K))
+def test_what_is_not_to_be_told_is_not_told(kind: K) -> None:
+    """A transition that the engine keeps to itself reaches nobody."""
+    assert receivers(transition(kind, tell=False), "ops", "dev") == []
+
+
+def test_a_message_carries_the_words_it_was_given() -> None:
+    """Title and body come from the functions passed in, key and picture from the transition."""
+    told = transition(seq=7)
+    (message, _) = planned(told)
+
+    assert message == Notification(
+        notification_key("inc_1", 7, "ops"), "ops", told, "opened inc_1", "errors in cart"
+    )
+
+
+def test_words_are_made_only_when_somebody_hears() -> None:
+    """No receiver, no rendering."""
+
+    def never(told: Transition) -> str:
+        raise AssertionError(told)
+
+    assert plan(transition(tell=False), [OPS], told=[], title=never, body=never) == []
+
+
+def test_keys_are_stable_and_distinct() -> None:
+    """A key depends on incident, number and receiver alone; it is the same in every release."""
+    assert notification_key("inc_1", 7, "ops") == "ntf_47e7846781b9f4a98b936a74"
+    made = {
+        notification_key(i, s, r)
+        for i in ("inc_1", "inc_11")
+        for s in (1, 11)
+        for r in ("ops", "1ops", "o")
+    }
+    assert len(made) == 12
+
+
+def test_who_hears_of_the_opening_hears_of_the_end() -> None:
+    """Transitions of one batch know of each other."""
+    happened = [transition(seq=1), transition(K.UPDATED, seq=2), transition(K.RESOLVED, seq=3)]
+    messages = plan_batch(happened, [OPS, DEV], told={}, title=title, body=body)
+
+    assert [(m.receiver, m.transition.kind) for m in messages] == [
+        ("ops", K.OPENED),
+        ("dev", K.OPENED),
+        ("ops", K.UPDATED),
+        ("ops", K.RESOLVED),
+        ("dev", K.RESOLVED),
+    ]
+
+
+def test_what_was_told_before_counts() -> None:
+    """Receivers told in an earlier batch, or before a restart, hear of the end."""
+    messages = plan_batch(
+        [transition(K.RESOLVED, seq=9)], [OPS, DEV], told={"inc_1": ["dev"]}, title=title, body=body
+    )
+
+    assert [m.receiver for m in messages] == ["dev"]
