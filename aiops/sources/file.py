@@ -77,7 +77,7 @@ class FileSource:
         while True:
             now = intake.now()
             if now >= scan_at or scan_at - now > self.discovery_interval:
-                found = await asyncio.to_thread(self._scan)
+                found = await asyncio.to_thread(self._scan, tailer.followed)
                 tailer.admit(found, now)
                 scan_at = now + self.discovery_interval
             for tail in tailer.due(now):
@@ -98,8 +98,8 @@ class FileSource:
             told[candidate.path] = _verdict(candidate.path, seen, archive=candidate.archive)
         return sorted(told.items())
 
-    def _scan(self) -> Scan:
-        return scan(self.paths, self.exclude, limit=4 * self.max_files)
+    def _scan(self, known: frozenset[str] = frozenset()) -> Scan:
+        return scan(self.paths, self.exclude, limit=4 * self.max_files, known=known)
 
 
 def _verdict(path: str, seen: dict[tuple[int, int], str], *, archive: bool) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aiops.sources.tail.siblings import COMPRESSED, rotated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
 _LOGINS: Final = frozenset(("wtmp", "btmp", "utmp", "lastlog", "faillog", "tallylog"))
 _MAGIC: Final = (
@@ -51,10 +51,17 @@ class Scan:
     overflow: int = 0
 
 
-def scan(patterns: Sequence[str], exclude: Sequence[str], *, limit: int) -> Scan:
+def scan(
+    patterns: Sequence[str],
+    exclude: Sequence[str],
+    *,
+    limit: int,
+    known: Container[str] = frozenset(),
+) -> Scan:
     """Look for files; a directory that cannot be read is a reason, never an error.
 
-    At most *limit* names are looked at; ``overflow`` says that there were more.
+    At most *limit* names are looked at; ``overflow`` says that there were more. *known* paths
+    are passed over: they were judged before.
     """
     found = Scan()
     seen: set[str] = set()
@@ -67,7 +74,8 @@ def scan(patterns: Sequence[str], exclude: Sequence[str], *, limit: int) -> Scan
                 found.overflow += 1
                 break
             seen.add(path)
-            _judge(path, whole, exclude, found)
+            if path not in known:
+                _judge(path, whole, exclude, found)
     return found
 
 

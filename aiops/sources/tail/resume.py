@@ -82,7 +82,13 @@ def after_file(
     for sibling in around:
         if sibling.id == old.id:
             return _after(newer_than(sibling, around), skip, max_line)
-    return _after(changed_after(old.mark().mtime_ns, around), skip, max_line)
+    mark = old.mark()
+    files = _after(changed_after(mark.mtime_ns, around), skip, max_line)
+    for file in files:
+        # A copy of what was read already (copytruncate, then a delete) is not new.
+        if mark.offset and holds(_fd(file), mark):
+            file.seek(mark.offset, cutting=mark.cutting)
+    return files
 
 
 def _copied(

@@ -242,19 +242,14 @@ class Tail:
         assert file.fd is not None
         mark = file.mark()
         reason = "truncated" if os.fstat(file.fd).st_size < mark.offset else "rewritten"
-        if file.left_at is not None:
-            self._report("source_truncated", reason, offset=mark.offset, recovered=False)
-            self._files.remove(file)
-            self._readers.give_back(file, finished=True)
-            return
         copies = copy_of(mark, self.path, skip=self._taken(file), max_line=self._rules.max_line)
         self._report("source_truncated", reason, offset=mark.offset, recovered=bool(copies))
-        self._files.remove(file)
+        file.restart()
+        after, self._files = self._files, []
         for at, copy in enumerate(copies):
             copy.settled = at == 0
             self._append(copy, left_at=now)
-        file.restart()
-        self._files.append(file)
+        self._files += after
 
     def _resolve(self, mark: Mark, here: TailedFile | None) -> Found:
         if here is not None and not self._readers.free(here.id, self.path):

@@ -89,8 +89,9 @@ class Tailer:
         self._overflow = False
 
     @property
-    def watched(self) -> list[str]:
-        return sorted([*self._tails, *(a.path for a in self._archives.values())])
+    def followed(self) -> frozenset[str]:
+        """Return the paths that need no new judgement."""
+        return frozenset(self._tails)
 
     # --- who is there ---------------------------------------------------------------------
 
