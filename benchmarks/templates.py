@@ -192,6 +192,7 @@ def constants() -> None:
         "word": (3, 4, 5, 6, 8),
         "deciding": (6, 12, 24),
         "first": (3, 5, 10, 20),
+        "anchors": (3, 4, 5, 6, 8, 100),
     }.items():
         trials += [(f"{name}={v}", dataclasses.replace(base, **{name: v})) for v in values]
     for label, evidence in trials:

@@ -22,7 +22,7 @@ _UNITS = frozenset(
 )
 _NAMING = frozenset(
     b"user username login account host hostname node server client service name id uid "
-    b"ruser rhost pod container process interface".split()
+    b"ruser rhost pod container process".split()
 )
 _DECIDING = frozenset(
     b"no not none all any a an the on off up down in out is are was were has have had can cannot "
@@ -82,17 +82,19 @@ class Evidence:
     word: int = 5
     deciding: int = 12
     first: int = 10
+    anchors: int = 5
 
     def needed(self, around: tuple[bytes, ...], place: int, values: set[bytes]) -> int:
         """Return how many values the field at *place* must have had to become a variable."""
         words = [value for value in values if value != WILD]
         before = around[place - 1] if place else b""
         named_by = around[place - 2] if place > 1 else b""
-        if not any(_is_word(around[i]) for i in range(0, len(around), 2) if i != place):
+        anchors = sum(_is_word(around[i]) for i in range(0, len(around), 2) if i != place)
+        if not anchors:
             return _NEVER
         if named_by[-3:] == WILD and all(word in _UNITS for word in words):
             return self.unit
-        if not place:
+        if not place and anchors < self.anchors:
             return self.first
         if b"" in values and before not in b"=[(":
             return _NEVER
@@ -104,6 +106,8 @@ class Evidence:
             return self.wild
         if named_by.lower() in _NAMING:
             return self.named
+        if before == b"=" or (before == b"[" and any(b"\x1d" in word for word in words)):
+            return self.name
         if all(map(_is_name, words)):
             return self.name
         return self.word

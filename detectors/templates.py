@@ -157,7 +157,7 @@ class TemplateMiner:
 
     def lookup(self, masked: bytes) -> str | None:
         """Return the id of a masked line's template, ``None`` when nothing learned covers it."""
-        cluster = self._find(masked)
+        cluster = self._known.get(masked) or self._find(masked)
         return None if cluster is None else cluster.id
 
     def resolve(self, template_id: str) -> str:
@@ -216,7 +216,7 @@ class TemplateMiner:
         for line, n in masked:
             cluster = known.get(line)
             if cluster is None and line not in novel:
-                cluster = self._find(line)
+                cluster = self._recognise(line)
             if cluster is None:
                 novel[line] = novel.get(line, 0) + n
             else:
@@ -243,15 +243,17 @@ class TemplateMiner:
         cluster.last = max(cluster.last, at)
 
     def _find(self, line: bytes) -> _Cluster | None:
-        cluster = self._known.get(line)
-        if cluster is None:
-            canon = canonical(line)
-            group = self._groups.get(skeleton_of(canon))
-            if group is None:
-                return None
-            cluster = group.match(canon)
-            if cluster is not None:
-                self._remember(line, cluster)
+        canon = canonical(line)
+        group = self._groups.get(skeleton_of(canon))
+        return None if group is None else group.match(canon)
+
+    def _recognise(self, line: bytes) -> _Cluster | None:
+        """Find a line's cluster for learning: what the template shows must fit the line too."""
+        cluster = self._find(line)
+        if cluster is not None:
+            if cluster.shown != cluster.fields:
+                cluster.shown = _common(cluster.shown, split_shown(line))
+            self._remember(line, cluster)
         return cluster
 
     def _remember(self, line: bytes, cluster: _Cluster) -> None:
