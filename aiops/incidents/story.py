@@ -112,10 +112,10 @@ def _value(anomaly: Anomaly) -> str:
     log = anomaly.series.kind == "log"
     if log and not unit:
         unit = "lines"
-    name = _what(anomaly) if log else anomaly.series.name
+    name = _what(anomaly) if log else _clip(anomaly.series.name, 60)
     subject = f"{name} {_link(anomaly)} {_where(anomaly.entity)}"
     if anomaly.actual is None:
-        return subject if log else f"{subject}: {anomaly.reason}"
+        return subject if log or not anomaly.reason else f"{subject}: {anomaly.reason}"
     usual = "no usual value known"
     if anomaly.expected is not None:
         usual = f"usual {quantity(anomaly.expected, unit)}"
@@ -123,7 +123,7 @@ def _value(anomaly: Anomaly) -> str:
         band = _band(quantity(anomaly.low, unit), quantity(anomaly.high, unit))
         usual = f"{usual} ({band})" if anomaly.expected is not None else f"usual {band}"
     times = factor(anomaly.actual, anomaly.expected)
-    return f"{subject} {quantity(anomaly.actual, unit)}, {usual}" + (f", {times}" if times else "")
+    return f"{subject}: {quantity(anomaly.actual, unit)}, {usual}" + (f", {times}" if times else "")
 
 
 def _band(low: str, high: str) -> str:
@@ -195,24 +195,25 @@ def _similar(incident: Incident) -> str:
 
 def _what(anomaly: Anomaly) -> str:
     if anomaly.series.kind != "log":
+        name = _clip(anomaly.series.name, 60)
         if anomaly.actual is None or anomaly.expected is None:
-            return f"{anomaly.series.name} {anomaly.reason}".strip()
-        way = "above" if anomaly.actual >= anomaly.expected else "below"
-        return f"{anomaly.series.name} {way} usual"
+            return f"{name} {anomaly.reason.partition(':')[0]}".strip()
+        return f"{name} {'above' if anomaly.actual >= anomaly.expected else 'below'} usual"
+    kind = anomaly.kind.lower()
+    if "new_template" in kind:
+        # Here the severity is the line's own.
+        level = "" if anomaly.severity.label == "info" else f"{anomaly.severity.label} "
+        return f"new {level}line"
     # A detector that names its finding in several words knows better than its kind.
     if " " in anomaly.reason:
         return anomaly.reason
-    kind = anomaly.kind.lower()
-    level = "" if anomaly.severity.label == "info" else f"{anomaly.severity.label} "
-    for clue, words in (
-        (("new", "novel"), f"new {level}line"),
-        (("surge", "burst", "rate"), f"surge of {level}lines"),
-        (("silen", "absen"), "usual lines stopped"),
-        (("share",), "share of error lines above usual"),
-    ):
-        if any(part in kind for part in clue):
-            return words
-    return anomaly.reason or anomaly.kind
+    known = {
+        "surge": "surge of lines",
+        "silence": "usual lines stopped",
+        "drop": "fewer lines than usual",
+        "error_share": "share of error lines above usual",
+    }
+    return known.get(kind) or anomaly.reason or anomaly.kind
 
 
 def _quote(anomaly: Anomaly) -> str:

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from aiops.config import Duration, read_secret
 from aiops.errors import Rejected, Transient
-from aiops.model import State
+from aiops.model import State, TransitionKind
 from aiops.notifiers.post import Key, Poster, Url, hidden
 from aiops.redaction import harmless, unmentioned
 from aiops.wire import rfc3339
@@ -30,6 +30,8 @@ BATCH = 100
 # A receiver that hears nothing for so many rounds may take the daemon for dead.
 _MISSED = 4
 _ANNOTATION = 8000
+# A merged incident goes on under another id.
+_LAST = (TransitionKind.RESOLVED, TransitionKind.MERGED)
 
 
 def _several(value: object) -> object:
@@ -104,15 +106,19 @@ class AlertmanagerNotifier:
         self.report = _unheard
 
     async def send(self, notification: Notification) -> None:
-        incident = notification.transition.incident
+        transition = notification.transition
+        incident = transition.incident
+        over = _over(incident) or transition.kind in _LAST
         async with self._turn:
-            alert = self._alert(incident, notification.title, notification.body)
-            alerts = [alert]
             previous = self._open.pop(incident.id, None)
+            known = {} if previous is None else previous.labels
+            words = (notification.title, notification.body)
+            alert = self._alert(incident, *words, known=known, over=over)
+            alerts = [alert]
             if previous is not None and previous.labels != alert.labels:
                 # Never before its start, which Alertmanager would refuse.
                 alerts.append(replace(previous, ends=max(previous.starts, self._now())))
-            if not _over(incident):
+            if not over:
                 self._hold(incident.id, alert)
             await self._post(alerts)
 
@@ -125,7 +131,7 @@ class AlertmanagerNotifier:
         for incident in incidents:
             if not _over(incident) and incident.id not in self._open:
                 body = "" if describe is None else describe(incident)
-                self._hold(incident.id, self._alert(incident, incident.title, body))
+                self._hold(incident.id, self._alert(incident, incident.title, body, known={}))
 
     async def keep(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Send the watchdog and every open incident again, every ``resend``, until cancelled.
@@ -165,18 +171,28 @@ class AlertmanagerNotifier:
 
     # --- alerts -----------------------------------------------------------------------------
 
-    def _alert(self, incident: Incident, title: str, body: str) -> Alert:
+    def _alert(
+        self,
+        incident: Incident,
+        title: str,
+        body: str,
+        *,
+        known: Mapping[str, str],
+        over: bool = False,
+    ) -> Alert:
         now = self._now()
         starts = min(incident.opened_at, now)
         ends = self._until()
-        if _over(incident):
+        if over:
             ended = now if incident.resolved_at is None else incident.resolved_at
             ends = max(starts, min(ended, now))
         annotations = {
             "summary": _text(title or incident.title),
             "description": _text(body or title or incident.title),
         }
-        return Alert(self._labels(incident), annotations, starts, ends)
+        # An entity that turns out to have begun earlier must not make another alert.
+        labels = {**(known or self._labels(incident)), "severity": incident.severity.label}
+        return Alert(labels, annotations, starts, ends)
 
     def _labels(self, incident: Incident) -> dict[str, str]:
         labels = dict(self.labels)

@@ -10,7 +10,7 @@ import msgspec
 
 from aiops.config import Duration, Secret, read_secret
 from aiops.errors import ConfigError, Rejected, Transient
-from aiops.model import Severity, State
+from aiops.model import Severity, State, TransitionKind
 from aiops.notifiers.post import Poster, Url, checked_url
 from aiops.redaction import harmless, unmentioned
 
@@ -118,8 +118,8 @@ def _parts(notification: Notification) -> tuple[str, list[str]]:
 
 
 def _mark(notification: Notification) -> str:
-    incident = notification.transition.incident
-    over = incident.state in (State.RESOLVED, State.CLOSED)
+    kind, incident = notification.transition.kind, notification.transition.incident
+    over = incident.state in (State.RESOLVED, State.CLOSED) or kind is TransitionKind.MERGED
     return _OVER if over else _MARKS[incident.severity]
 
 

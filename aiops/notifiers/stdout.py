@@ -14,7 +14,7 @@ import msgspec
 
 from aiops.config import Duration
 from aiops.errors import Rejected, Transient
-from aiops.model import Severity, State
+from aiops.model import Severity, State, TransitionKind
 from aiops.redaction import harmless
 from aiops.wire import rfc3339, to_json
 
@@ -81,8 +81,8 @@ def as_text(notification: Notification, *, colour: bool) -> str:
     body = harmless(notification.body or notification.title, lines=True)
     if not colour:
         return f"{body}\n\n"
-    incident = notification.transition.incident
-    over = incident.state in (State.RESOLVED, State.CLOSED)
+    kind, incident = notification.transition.kind, notification.transition.incident
+    over = incident.state in (State.RESOLVED, State.CLOSED) or kind is TransitionKind.MERGED
     head, newline, rest = body.partition("\n")
     return f"{_OVER if over else _COLOURS[incident.severity]}{head}{_RESET}{newline}{rest}\n\n"
 

@@ -82,8 +82,8 @@ OPENED = """\
 OPENED error: latency_p99 above usual on service cart and 1 more
 since 2026-01-01T00:00:00Z, for 2 min
 affects service cart, service checkout; called by web
-now: latency_p99 on service cart 2.1 s, usual 180 ms (120 to 260 ms), 11.7 times usual
-now: new error line in service checkout 42 lines, usual 0 lines
+now: latency_p99 on service cart: 2.1 s, usual 180 ms (120 to 260 ms), 11.7 times usual
+now: new error line in service checkout: 42 lines, usual 0 lines
   payment client: »connection refused« by 10.0.0.7:8443
 change: deploy v42 on service cart, 3 min before
 likely cause: deploy v42 on service cart (62 %): 3 min before the start; on the first failing \
@@ -95,8 +95,8 @@ UPDATED = """\
 UPDATED error: latency_p99 above usual on service cart and 1 more
 since 2026-01-01T00:00:00Z, for 14 min, last sign 13 min ago
 affects service cart, service checkout
-now: latency_p99 on service cart 2.1 s, usual 180 ms (120 to 260 ms), 11.7 times usual
-now: new error line in service checkout 42 lines, usual 0 lines
+now: latency_p99 on service cart: 2.1 s, usual 180 ms (120 to 260 ms), 11.7 times usual
+now: new error line in service checkout: 42 lines, usual 0 lines
   payment client: »connection refused« by 10.0.0.7:8443
 likely cause: not enough evidence
 next: aiops incidents show INC-7f3a"""
@@ -104,7 +104,7 @@ next: aiops incidents show INC-7f3a"""
 ESCALATED = """\
 ESCALATED critical: usual lines stopped in host web1
 since 2026-01-01T00:00:00Z, for 5 min, last sign 4 min ago
-now: usual lines stopped in host web1 0 lines, usual 120 lines (80 to 160 lines)
+now: usual lines stopped in host web1: 0 lines, usual 120 lines (80 to 160 lines)
 likely cause: host web1 (90 %): first to fail
 next: aiops incidents show INC-7f3a"""
 
@@ -112,8 +112,8 @@ RESOLVED = """\
 RESOLVED error: latency_p99 above usual on service cart and 1 more
 from 2026-01-01T00:00:00Z to 2026-01-01T00:20:00Z, lasted 20 min
 affects service cart, service checkout
-then: latency_p99 on service cart 2.1 s, usual 180 ms (120 to 260 ms), 11.7 times usual
-then: new error line in service checkout 42 lines, usual 0 lines
+then: latency_p99 on service cart: 2.1 s, usual 180 ms (120 to 260 ms), 11.7 times usual
+then: new error line in service checkout: 42 lines, usual 0 lines
   payment client: »connection refused« by 10.0.0.7:8443
 change: deploy v42 on service cart, 3 min before
 likely cause: deploy v42 on service cart (62 %): 3 min before the start; on the first failing \
@@ -234,7 +234,7 @@ def test_an_unknown_value_is_not_told_as_zero() -> None:
     ]
 
     assert "now: latency_p99 on service cart: stale" in told[0]
-    assert "now: latency_p99 on service cart 2.1 s, no usual value known" in told[1]
+    assert "now: latency_p99 on service cart: 2.1 s, no usual value known" in told[1]
 
 
 def test_a_long_line_is_shown_around_what_is_new() -> None:
@@ -297,11 +297,15 @@ def test_marks_follow_a_line_that_redaction_changed() -> None:
         (SILENT, "usual lines stopped in host web1 and 2 more"),
         (
             replace(SILENT, kind="surge", reason="surge", severity=Severity.WARNING),
-            "surge of warning lines in host web1 and 2 more",
+            "surge of lines in host web1 and 2 more",
         ),
         (
-            replace(SILENT, kind="share", reason="share"),
+            replace(SILENT, kind="error_share", reason="share"),
             "share of error lines above usual in host web1 and 2 more",
+        ),
+        (
+            replace(LATENCY, actual=None, reason="unusual together: cpu +4.0 sd"),
+            "latency_p99 unusual together on service cart and 1 more",
         ),
         (
             replace(SILENT, reason="the health check stopped"),

@@ -166,6 +166,29 @@ async def test_an_escalation_replaces_the_alert(
     assert manager.firing(T + 101) == []
 
 
+async def test_a_merged_incident_ends_though_its_story_goes_on(
+    receiver: Any, manager: Manager, tell: Any, closing: Any
+) -> None:
+    """The picture of a merged incident may still be open: its own alert ends."""
+    notifier = closing(build(receiver))
+    await notifier.send(tell())
+    await notifier.send(tell(TransitionKind.MERGED, seq=2))
+    clock = await keep(notifier, 1)
+
+    assert manager.firing(clock.now) == [("AiopsWatchdog", "", "none")]
+
+
+async def test_an_entity_found_later_makes_no_other_alert(
+    receiver: Any, manager: Manager, tell: Any, closing: Any
+) -> None:
+    """The labels of an alert stay, though another entity turns out to have failed first."""
+    notifier = closing(build(receiver))
+    await notifier.send(tell())
+    await notifier.send(tell(TransitionKind.UPDATED, seq=2, entities=("host:web1", "service:cart")))
+
+    assert len(manager.alerts) == 1
+
+
 async def test_open_incidents_and_the_watchdog_are_sent_every_round(
     receiver: Any, manager: Manager, tell: Any, closing: Any
 ) -> None:
