@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,8 +37,8 @@ RELEASE: Final = 0.5
 SMALLEST_HOLD: Final = 12.0
 """A departure lasts at least this many paces of the series before it can be accepted."""
 
-LARGEST: Final = 1e100
-"""Values beyond are treated as missing: their squares leave the range of a float."""
+LARGEST: Final = 1e30
+"""Values beyond are treated as missing: they leave the range of float32 arithmetic."""
 
 USEFUL: Final = 0.7
 """A season is used while it leaves less than this share of the mean deviation."""
@@ -52,15 +53,27 @@ _WIDE: Final = (
     "plain",
     "last_at",
     "since",
+)
+_NARROW: Final = (
     "spread",
     "noise",
     "recent",
     "size",
     "plain_spread",
     "season_spread",
+    "seen",
+    "up",
+    "down",
+    "weight",
+    "offset",
+    "pace",
+    "quiet",
+    "blame",
+    "streak",
 )
-_NARROW: Final = ("seen", "up", "down", "weight", "offset", "pace", "quiet", "blame", "streak")
 _START: Final = {"last_at": -np.inf, "since": np.nan}
+_LN2: Final = math.log(2.0)
+_KEEP_FAST: Final = math.log(1.0 - FAST)
 _BIT: Final = np.array([1, 2, 4, 8])
 _VERSION: Final = 1
 
@@ -92,22 +105,22 @@ class _Judged:
     state: dict[str, Any]
     known: NDArray[np.bool_]
     value: Wide
-    dt: Wide
+    dt: Floats
     slot: int
     rest: Wide
-    size: Wide
-    offset: Wide
-    slot_value: Wide
+    size: Floats
+    offset: Floats
+    slot_value: Floats
     passes: NDArray[np.uint32]
-    off_level: Wide
-    off_fast: Wide
-    unit: Wide
-    unit_fast: Wide
-    up: Wide
-    down: Wide
-    recent: Wide
+    off_level: Floats
+    off_fast: Floats
+    unit: Floats
+    unit_fast: Floats
+    up: Floats
+    down: Floats
+    recent: Floats
     raw: Floats
-    surprise: Wide
+    surprise: Floats
     each: Floats
     best: NDArray[np.int64]
     flagged: NDArray[np.bool_]
@@ -123,7 +136,7 @@ class SeriesBank:
     after ``accept_after`` seconds is accepted and reported once as "new normal".
 
     A value of NaN means "not in this scrape": its row is frozen. Infinite values and magnitudes
-    above 1e100 are treated alike; counting them is the caller's. A row whose last sample is as
+    above 1e30 are treated alike; counting them is the caller's. A row whose last sample is as
     new as ``at`` or newer learns nothing (duplicates and unordered stamps are harmless).
     About 190 bytes a row, and 4 more a slot.
     """
@@ -169,7 +182,7 @@ class SeriesBank:
         self.rows += count
         for name, array in self._state.items():
             array[rows] = _START.get(name, 0.0)
-        self._state["pace"][rows] = -1.0 if interval is None else interval
+        self._state["pace"][rows] = 0.0 if interval is None else interval
         self._tails.reset(rows)
         if self._season is not None and len(free):
             self._season.reset(free)
@@ -206,7 +219,7 @@ class SeriesBank:
         reason = np.where(judged.accepted, NEW_NORMAL, np.where(loud, reason, 0))
         since = np.where(np.isnan(s["since"]) & judged.flagged, at, s["since"])
         return BankScores(
-            surprise=np.where(unknown, np.nan, judged.surprise),
+            surprise=np.where(unknown, np.nan, judged.surprise).astype(np.float64),
             expected=np.where(warming, np.nan, centre),
             low=np.where(warming, np.nan, centre - reach),
             high=np.where(warming, np.nan, centre + reach),
@@ -227,11 +240,11 @@ class SeriesBank:
 
         self._learn_season(j, good)
         weight = gain(seen, j.dt, self.memory)
-        reach = np.exp2(np.minimum(s["streak"], 40.0)) * 6.0 * j.unit_fast
+        reach = np.exp(np.minimum(s["streak"], 20.0) * _LN2) * 6.0 * j.unit_fast
         follow = np.minimum(np.maximum(j.off_fast, -reach), reach)
         follow = np.where(seen < 8.0, j.off_fast, follow)
-        ratio = np.minimum(j.dt / np.maximum(np.abs(s["pace"]), 1e-9), 50.0)
-        fast = s["fast"] + follow * -np.expm1(ratio * np.log1p(-FAST))
+        ratio = j.dt / np.maximum(np.abs(s["pace"]), 1e-6)
+        fast = s["fast"] + follow * (1.0 - np.exp(ratio * _KEEP_FAST))
         error = limited(j.off_level, j.unit, seen)
         noise = np.abs(limited(j.off_fast, j.unit_fast, seen))
         done = {
@@ -266,9 +279,9 @@ class SeriesBank:
         over = (new & j.accepted) | ended
         self._learn_tails(j, (good & ~j.accepted) | ended, ended)
         s["since"] = np.where(over, np.nan, np.where(begun, at, s["since"]))
-        moved = new & np.isfinite(s["last_at"])
-        pace = np.where(s["pace"] == -1.0, -j.dt, s["pace"] + 0.1 * (-j.dt - s["pace"]))
-        s["pace"] = np.where(moved & (s["pace"] < 0.0), np.minimum(pace, -1e-6), s["pace"])
+        moved = new & (s["last_at"] > -np.inf)
+        pace = np.where(s["pace"] == 0.0, -j.dt, s["pace"] + 0.1 * (-j.dt - s["pace"]))
+        s["pace"] = np.where(moved & (s["pace"] <= 0.0), np.minimum(pace, -1e-6), s["pace"])
         s["last_at"] = np.where(new, at, s["last_at"])
         for name, array in s.items():
             self._state[name][j.sel] = array
@@ -345,30 +358,35 @@ class SeriesBank:
         started = s["seen"] > 0
         value = np.where(known, values, s["level"] + s["origin"])
         s["origin"] = np.where(started, s["origin"], value)
-        gap = np.where(np.isfinite(s["last_at"]), at - s["last_at"], 0.0)
+        gap = np.where(started, at - s["last_at"], 0.0).astype(np.float32)
         pace = np.abs(s["pace"])
         # A gap is not evidence: it counts as four paces at most.
         dt = np.maximum(np.where(pace > 0.0, np.minimum(gap, 4.0 * pace), gap), 0.0)
 
-        slot, offset = 0, s["offset"].astype(np.float64)
-        slot_value, passes = np.zeros_like(value), np.zeros(len(value), np.uint32)
+        slot, offset = 0, s["offset"]
+        slot_value, passes = np.zeros_like(offset), np.zeros(len(value), np.uint32)
         if self._season is not None:
             slot = self._season.slot(at)
             slot_value, passes = self._season.read(slot, sel)
             offset = np.where(passes > 0, slot_value * s["weight"], offset)
         rest = value - s["origin"]
         # The largest value of late, not of now: a series back at 0 has not lost its scale.
-        size = np.maximum(np.abs(value), s["size"] * np.exp(-dt / self.memory))
-        seen = s["seen"].astype(np.float64)
+        size = np.maximum(
+            np.abs(value).astype(np.float32), s["size"] * (self.memory / (dt + self.memory))
+        )
+        seen = s["seen"]
         # With a season the spread around it counts, not the one from before it was known.
         spread = s["spread"]
         fitted = np.where(s["season_spread"] > 0.0, np.minimum(s["season_spread"], spread), spread)
         unit = scale(spread + s["weight"] * (fitted - spread), size, seen)
         # After a gap the forecast is old; its error grows like that of a random walk.
-        stale = np.sqrt(np.clip(gap / np.maximum(pace, 1e-9), 1.0, 64.0))
-        unit_fast = scale(s["noise"], size, seen) * np.where(pace > 0.0, stale, 1.0)
-        off_level = rest - offset - np.where(started, s["level"], 0.0)
-        off_fast = rest - offset - np.where(started, s["fast"], 0.0)
+        stale = np.sqrt(np.minimum(np.maximum(gap / np.maximum(pace, 1e-6), 1.0), 64.0))
+        unit_fast = scale(s["noise"], size, seen)
+        unit_fast = np.where(pace > 0.0, unit_fast * stale, unit_fast)
+        # Differences are taken in float64; what is left needs no more than float32.
+        bare = rest - offset
+        off_level = (bare - s["level"]).astype(np.float32)
+        off_fast = (bare - s["fast"]).astype(np.float32)
         z, z_fast = off_level / unit, off_fast / unit_fast
         up, down = cumulate(s["up"], s["down"], z)
         noise = np.minimum(np.abs(off_fast), 6.0 * unit_fast)
@@ -377,12 +395,15 @@ class SeriesBank:
         floor = unit_fast - s["noise"] + 0.02 * unit_fast
         change = np.abs(np.log((recent + floor) / (s["noise"] + floor))) * 4.0
         raw = np.stack([np.abs(z), np.abs(z_fast), np.maximum(up, down), change])
-        raw = np.where(known & started, np.minimum(raw, 1e30), 0.0).astype(np.float32)
+        np.minimum(raw, 1e30, out=raw)
+        raw *= known & started
 
         each = self._tails.surprise(sel, raw)
-        surprise = np.where(s["seen"] < WARMUP, 0.0, combine(each)).astype(np.float64)
+        surprise = combine(each) * (s["seen"] >= WARMUP)
         lasting = ~np.isnan(s["since"])
-        flagged = known & (surprise >= np.where(lasting, RELEASE * self.flag, self.flag))
+        flagged = known & (
+            surprise >= np.where(lasting, np.float32(RELEASE * self.flag), np.float32(self.flag))
+        )
         hold = np.maximum(self.accept_after, SMALLEST_HOLD * pace)
         accepted = flagged & (at - s["since"] >= hold)
         judged = _Judged(
@@ -423,7 +444,7 @@ class SeriesBank:
             members = j.state["blame"].astype(np.int64) & _BIT[:, None]
             raw = np.where(ended & (members > 0), np.float32(1e30), raw)
         weight = (teach & (j.state["seen"] >= WARMUP)).astype(np.float32)
-        self._tails.learn(j.sel, raw, j.dt.astype(np.float32), weight)
+        self._tails.learn(j.sel, raw, j.dt, weight)
 
     def _learn_season(self, j: _Judged, good: NDArray[np.bool_]) -> None:
         if self._season is None:
@@ -431,13 +452,15 @@ class SeriesBank:
         s = j.state
         width = self._season.width
         last = s["last_at"]
-        fresh = ((np.maximum(last, 0.0) % self.period) // width != j.slot) | (j.at - last > width)
-        self._season.learn(j.slot, j.sel, j.rest, j.dt, learnt=good, fresh=fresh)
+        # The slot began at one time for all rows: before it lies another pass.
+        fresh = last < j.at - (j.at % self.period - j.slot * width)
+        rest = j.rest.astype(np.float32)
+        self._season.learn(j.slot, j.sel, rest, j.dt, learnt=good, fresh=fresh)
         weight = gain(s["seen"] + 1.0, j.dt, self.memory)
-        plain = j.rest - s["plain"]
+        plain = (j.rest - s["plain"]).astype(np.float32)
         judged = good & (j.passes >= TRUSTED)
         wide = np.abs(plain)
-        left = np.minimum(np.abs(j.rest - j.slot_value), 2.0 * np.maximum(wide, s["plain_spread"]))
+        left = np.minimum(np.abs(rest - j.slot_value), 2.0 * np.maximum(wide, s["plain_spread"]))
         wide = s["plain_spread"] + weight * (wide - s["plain_spread"])
         s["plain_spread"] = np.where(good, wide, s["plain_spread"])
         s["plain"] = np.where(good, s["plain"] + weight * plain, s["plain"])

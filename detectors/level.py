@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import Wide
+from detectors.calibrate import Floats
 
 STILL: Final = 0.2
 """A series that never moved is judged in steps of a fifth of its size: a first event after
@@ -18,35 +18,35 @@ MOVING: Final = 1e-4
 OUTLIER: Final = 4.0
 """A value farther out than this many mean deviations moves the estimates no more than that."""
 
-TINY: Final = 1e-290
+TINY: Final = 1e-30
 
 
-def gain(seen: Wide, dt: Wide, memory: float) -> Wide:
+def gain(seen: Floats, dt: Floats, memory: float) -> Floats:
     """Return the weight of a new sample: an average at first, then a memory that grows with age.
 
     A young series forgets over a quarter of its age, so a slow climb in its first hours stays
-    within its own spread; from then on ``1 - exp(-dt / memory)`` rules.
+    within its own spread; from then on ``dt / (memory + dt)`` rules.
     """
     young = np.maximum(1.0 / np.maximum(seen, 1.0), 4.0 / (seen + 24.0))
-    weight: Wide = np.maximum(young, -np.expm1(-dt / memory))
+    weight: Floats = np.maximum(young, dt / (dt + memory))
     return weight
 
 
-def scale(spread: Wide, size: Wide, seen: Wide) -> Wide:
+def scale(spread: Floats, size: Floats, seen: Floats) -> Floats:
     """Return the deviation that counts as one, never 0 for a finite series.
 
     *spread* is the mean absolute deviation, *size* the magnitude of level and value. All terms
     are of first order in the unit, so a change of unit changes no ratio. Few samples widen it.
     """
     size = np.maximum(size, TINY)
-    moving = spread / (MOVING * size)
-    still = STILL * size / (1.0 + np.minimum(moving, 1e9) ** 2)
-    wide: Wide = spread * (1.0 + 8.0 / (seen + 1.0)) + still
+    moving = np.minimum(spread / (MOVING * size), 1e9)
+    still = STILL * size / (1.0 + moving * moving)
+    wide: Floats = spread * (1.0 + 8.0 / (seen + 1.0)) + still
     return wide
 
 
-def limited(error: Wide, unit: Wide, seen: Wide) -> Wide:
+def limited(error: Floats, unit: Floats, seen: Floats) -> Floats:
     """Return *error* cut at ``OUTLIER`` units; the first few samples are taken as they are."""
-    reach = np.where(seen < 8.0, np.inf, OUTLIER * unit)
-    cut: Wide = np.minimum(np.maximum(error, -reach), reach)
+    reach = np.where(seen < 8.0, np.float32(np.inf), OUTLIER * unit)
+    cut: Floats = np.minimum(np.maximum(error, -reach), reach)
     return cut

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calibrate import Floats, Selector, Wide
+from detectors.calibrate import Floats, Selector
 
 TRUSTED: Final = 2
 """Passes of a slot before it is believed: at least a whole period apart by construction."""
@@ -16,7 +16,6 @@ PASSES_KEPT: Final = 2.5
 """After its first pass a slot forgets over this many passes (periods)."""
 
 _BITS: Final = np.uint32(3)
-_LARGEST: Final = 1e37
 
 
 class SeasonTable:
@@ -49,19 +48,19 @@ class SeasonTable:
         """Return the slot of a time; whole periods do not change it."""
         return min(int((at % self.period) / self.width), self.slots - 1)
 
-    def read(self, slot: int, sel: Selector) -> tuple[Wide, NDArray[np.uint32]]:
+    def read(self, slot: int, sel: Selector) -> tuple[Floats, NDArray[np.uint32]]:
         """Return value and passes of *slot* for the chosen rows."""
         packed = self.table[slot, sel]
         passes = packed & _BITS
-        values: Wide = (packed & ~_BITS).view(np.float32).astype(np.float64)
+        values: Floats = (packed & ~_BITS).view(np.float32)
         return values, passes
 
     def learn(
         self,
         slot: int,
         sel: Selector,
-        values: Wide,
-        gap: Wide,
+        values: Floats,
+        gap: Floats,
         *,
         learnt: NDArray[np.bool_],
         fresh: NDArray[np.bool_],
@@ -73,17 +72,17 @@ class SeasonTable:
         old, passes = self.read(slot, sel)
         passes = np.minimum(passes + (fresh & learnt), 3).astype(np.uint32)
         share = np.minimum(gap, self.width) / self.width
-        early = np.where(fresh, 1.0, np.maximum(share, 0.1))
+        early = np.where(fresh, np.float32(1.0), np.maximum(share, 0.1))
         gain = np.where(passes <= 1, early, share / PASSES_KEPT)
-        moved = np.clip(old + gain * (values - old), -_LARGEST, _LARGEST).astype(np.float32)
-        packed = (np.ascontiguousarray(moved).view(np.uint32) & ~_BITS) | passes
+        moved = (old + gain * (values - old)).astype(np.float32)
+        packed = (moved.view(np.uint32) & ~_BITS) | passes
         self.table[slot, sel] = np.where(learnt, packed, self.table[slot, sel])
 
 
-def ramp(weight: Floats, useful: NDArray[np.bool_], dt: Wide, seconds: float) -> Wide:
+def ramp(weight: Floats, useful: NDArray[np.bool_], dt: Floats, seconds: float) -> Floats:
     """Move *weight* towards 1 where the season is useful and towards 0 elsewhere, smoothly.
 
     A jump of the weight would look like a jump of the series.
     """
-    moved: Wide = weight + (useful.astype(np.float64) - weight) * -np.expm1(-dt / seconds)
+    moved: Floats = weight + (useful.astype(np.float32) - weight) * (dt / (dt + seconds))
     return moved

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import Wide
+from detectors.calibrate import Floats
 
 ALLOWANCE: Final = 1.0
 """Deviations a sample may be off without adding to the sum: shifts above twice that add fast."""
@@ -21,10 +21,10 @@ CALM: Final = 0.8
 """Factor a sum shrinks by at a sample within one deviation: the past shift is forgotten fast."""
 
 
-def cumulate(up: Wide, down: Wide, z: Wide) -> tuple[Wide, Wide]:
+def cumulate(up: Floats, down: Floats, z: Floats) -> tuple[Floats, Floats]:
     """Return the two sums after a sample that lies *z* signed deviations from its level."""
     step = np.minimum(np.maximum(z, -STEP), STEP)
-    keep = np.where(np.abs(z) < 1.0, CALM, 1.0)
+    keep = np.where(np.abs(z) < 1.0, np.float32(CALM), np.float32(1.0))
     rise = np.minimum(np.maximum(up * keep + step - ALLOWANCE, 0.0), CEILING)
     fall = np.minimum(np.maximum(down * keep - step - ALLOWANCE, 0.0), CEILING)
     return rise, fall
