@@ -51,7 +51,8 @@ class TailedFile:
         self._tail = b""
         self._cutting = False
         self._codec: Codec = PLAIN
-        self._stops: dict[int, bool] = {}
+        self._stops: dict[int, Mark] = {}
+        self._stopped: Mark | None = None
 
     @property
     def size(self) -> int:
@@ -86,13 +87,15 @@ class TailedFile:
         """End a read at every position of *marks* that belongs to this text."""
         fd = self._open_fd()
         self._stops = {
-            mark.offset: mark.cutting
+            mark.offset: mark
             for mark in marks
             if mark.offset > self.offset and holds(fd, mark)
         }
 
     def mark(self) -> Mark:
         """Return the position reached, for :func:`~aiops.sources.tail.identity.holds`."""
+        if self._stopped is not None and self._stopped.offset == self.offset:
+            return self._stopped
         return Mark(
             version=VERSION,
             dev=self.id[0],
@@ -156,7 +159,9 @@ class TailedFile:
         )
         if stop and self.offset + got.used == stop:
             # The block ended here before; if that was inside a long line, it still is.
-            got = Lines(got.data, got.used, cutting=self._stops.pop(stop), cut=got.cut)
+            mark = self._stops.pop(stop)
+            got = Lines(got.data, got.used, cutting=mark.cutting, cut=got.cut)
+            self._stopped = mark if mark.id == self.id else None
         if not got.used:
             self.partial = len(body)
             return Stop.END
@@ -167,6 +172,7 @@ class TailedFile:
         """Read the same file from its start: its text was replaced."""
         self.seek(0)
         self._stops = {}
+        self._stopped = None
 
     def close(self) -> None:
         """Give the descriptor back; the position stays."""

@@ -133,10 +133,13 @@ class Tail:
                 self._rewritten(file, now)
                 self._status = None
                 continue
+            ended_before = file.seen is not None
             file.confirm(status, ended=got is Stop.END)
             if isinstance(got, Lines):
                 budget -= got.used
-                file.grown_at = self.active_at = now
+                self.active_at = now
+                if ended_before:
+                    file.grown_at = now
                 if got.cut:
                     self._report("line_cut", "max_line", got.cut, max_line=self._rules.max_line)
                 if got.data:
