@@ -2,6 +2,7 @@
 
 from aiops.shop.faults import KINDS, Effect, Fault
 from aiops.shop.roster import CALLS
+from aiops.shop.scenarios import SCENARIOS, demo, scenario
 from aiops.shop.shop import Shop
 
-__all__ = ["CALLS", "KINDS", "Effect", "Fault", "Shop"]
+__all__ = ["CALLS", "KINDS", "SCENARIOS", "Effect", "Fault", "Shop", "demo", "scenario"]

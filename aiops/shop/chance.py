@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 HOUR = 3600
 """Width of the unit of generation in seconds; units lie on whole hours of UTC."""
 
+CELL = 10.0
+"""Seconds within which the rate of lines is constant."""
+
+CELLS = int(HOUR / CELL)
+
 
 def key(*parts: object) -> int:
     """Return a 64-bit number that depends on nothing but the text of *parts*."""
@@ -36,13 +41,24 @@ def uniform_at(noise: int, index: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def drift(noise: int, at: NDArray[np.float64], period: float) -> NDArray[np.float64]:
-    """Return smooth noise of about unit variance that wanders over *period* seconds."""
+    """Return smooth noise of about unit variance that wanders over *period* seconds.
+
+    *at* must be in order; the value at a time does not depend on the other times.
+    """
     place = at / period
     knot = np.floor(place)
     share = place - knot
-    share = share * share * (3.0 - 2.0 * share)
-    index = knot.astype(np.int64)
-    left, right = uniform_at(noise, index), uniform_at(noise, index + 1)
+    share *= share * (3.0 - 2.0 * share)
+    # Few knots serve many times: hash each knot once.
+    first = int(knot[0])
+    index = (knot - first).astype(np.intp)
     # A blend of two uniforms has standard deviation of about 0.25 over one period.
-    mixed: NDArray[np.float64] = ((left + (right - left) * share) - 0.5) * 4.0
+    values = (uniform_at(noise, np.arange(first, int(knot[-1]) + 2)) - 0.5) * 4.0
+    left = values[index]
+    mixed: NDArray[np.float64] = left + (values[index + 1] - left) * share
     return mixed
+
+
+def cells(hour: int) -> NDArray[np.float64]:
+    """Return the middle of each cell of an hour: within a cell the rate of lines is constant."""
+    return np.asarray(hour + (np.arange(CELLS) + 0.5) * CELL, dtype=np.float64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,17 +13,53 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(slots=True)
 class Sheet:
     """Hold what the lines of one stream share within one hour, in order of time.
 
-    ``slow`` multiplies durations line by line; ``None`` while nothing is slow.
+    ``slow`` multiplies durations line by line; ``None`` while nothing is slow. Chance is drawn
+    in large pieces and handed out from them: most templates have only a few lines in an hour.
     """
 
-    rng: np.random.Generator
-    stamps: Sequence[str]
-    traces: Sequence[str]
-    slow: NDArray[np.float64] | None = None
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        stamps: Sequence[str],
+        traces: Sequence[str],
+        slow: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.stamps = stamps
+        self.traces = traces
+        self.slow = slow
+        self._rng = rng
+        self._piece = 4 * len(stamps) + 64
+        self._uniform: NDArray[np.float64] = np.empty(0)
+        self._normal: NDArray[np.float64] = np.empty(0)
+        self._hex = ""
+        self._used = [0, 0, 0]
+
+    def uniform(self, count: int) -> NDArray[np.float64]:
+        """Return the next *count* uniform numbers in [0, 1), to be left unchanged."""
+        start = self._used[0]
+        if start + count > len(self._uniform):
+            self._uniform, start = self._rng.random(max(self._piece, count)), 0
+        self._used[0] = start + count
+        return self._uniform[start : start + count]
+
+    def normal(self, count: int) -> NDArray[np.float64]:
+        """Return the next *count* standard normal numbers, to be left unchanged."""
+        start = self._used[1]
+        if start + count > len(self._normal):
+            self._normal, start = self._rng.standard_normal(max(self._piece, count)), 0
+        self._used[1] = start + count
+        return self._normal[start : start + count]
+
+    def hex(self, digits: int) -> str:
+        """Return the next *digits* hexadecimal digits."""
+        start = self._used[2]
+        if start + digits > len(self._hex):
+            self._hex, start = self._rng.bytes(max(4 * self._piece, digits)).hex(), 0
+        self._used[2] = start + digits
+        return self._hex[start : start + digits]
 
 
 Draw = Callable[[Sheet, "NDArray[np.intp]"], Sequence[object]]
@@ -35,9 +70,9 @@ def _pick(pool: Sequence[str], skew: float = 1.0) -> Draw:
     values, size = tuple(pool), len(pool)
 
     def draw(sheet: Sheet, lines: NDArray[np.intp]) -> Sequence[object]:
-        u = sheet.rng.random(len(lines))
+        u = sheet.uniform(len(lines))
         if skew != 1.0:
-            u **= skew
+            u = u**skew
         return [values[i] for i in (u * size).astype(np.intp).tolist()]
 
     return draw
@@ -45,15 +80,16 @@ def _pick(pool: Sequence[str], skew: float = 1.0) -> Draw:
 
 def _whole(low: int, high: int) -> Draw:
     def draw(sheet: Sheet, lines: NDArray[np.intp]) -> Sequence[object]:
-        values: list[object] = sheet.rng.integers(low, high, len(lines)).tolist()
-        return values
+        values = (sheet.uniform(len(lines)) * (high - low)).astype(np.int64) + low
+        whole: list[object] = values.tolist()
+        return whole
 
     return draw
 
 
 def _duration(median: float, sigma: float, digits: int = 0) -> Draw:
     def draw(sheet: Sheet, lines: NDArray[np.intp]) -> Sequence[object]:
-        values = median * np.exp(sigma * sheet.rng.standard_normal(len(lines)))
+        values = median * np.exp(sigma * sheet.normal(len(lines)))
         if sheet.slow is not None:
             values *= sheet.slow[lines]
         if digits:
@@ -67,7 +103,7 @@ def _duration(median: float, sigma: float, digits: int = 0) -> Draw:
 
 def _size(median: float, sigma: float) -> Draw:
     def draw(sheet: Sheet, lines: NDArray[np.intp]) -> Sequence[object]:
-        values = median * np.exp(sigma * sheet.rng.standard_normal(len(lines)))
+        values = median * np.exp(sigma * sheet.normal(len(lines)))
         whole: list[object] = values.astype(np.int64).tolist()
         return whole
 
@@ -76,14 +112,14 @@ def _size(median: float, sigma: float) -> Draw:
 
 def _hex(digits: int, head: str = "") -> Draw:
     def draw(sheet: Sheet, lines: NDArray[np.intp]) -> Sequence[object]:
-        text = sheet.rng.bytes(len(lines) * digits // 2 + 1).hex()
+        text = sheet.hex(len(lines) * digits)
         return [head + text[i : i + digits] for i in range(0, len(lines) * digits, digits)]
 
     return draw
 
 
 def _uuid(sheet: Sheet, lines: NDArray[np.intp]) -> Sequence[object]:
-    h = sheet.rng.bytes(len(lines) * 16).hex()
+    h = sheet.hex(len(lines) * 32)
     return [
         f"{h[i : i + 8]}-{h[i + 8 : i + 12]}-4{h[i + 13 : i + 16]}-a{h[i + 17 : i + 20]}"
         f"-{h[i + 20 : i + 32]}"
@@ -101,12 +137,16 @@ def _trace(sheet: Sheet, lines: NDArray[np.intp]) -> Sequence[object]:
     return [traces[i] for i in lines.tolist()]
 
 
-_FIRST = """maria jonas amira lukas chen priya oleg fatima nora diego hana felix ines marek
-yuki sven aisha tomas clara emil leila hugo zoe ravi petra milan ida samir vera otto""".split()
-_LAST = """keller novak silva meyer okafor tanaka rossi haddad lind costa weiss popov khan
-moreau berg santos fischer nagy ali kowalski dubois sato horvat yilmaz larsen""".split()
-_GOODS = """kettle lamp sofa desk mug chair rug shelf clock pan towel vase bowl mirror tray
-pillow blanket candle basket stool""".split()
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_FIRST = _words("""maria jonas amira lukas chen priya oleg fatima nora diego hana felix ines marek
+yuki sven aisha tomas clara emil leila hugo zoe ravi petra milan ida samir vera otto""")
+_LAST = _words("""keller novak silva meyer okafor tanaka rossi haddad lind costa weiss popov khan
+moreau berg santos fischer nagy ali kowalski dubois sato horvat yilmaz larsen""")
+_GOODS = _words("""kettle lamp sofa desk mug chair rug shelf clock pan towel vase bowl mirror tray
+pillow blanket candle basket stool""")
 _WORDS = """red sofa|desk lamp|wool blanket|coffee|kids chair|oak shelf|mirror round|tea set
 |garden|gift under 20|pan induction|rug 160x230|bath towel|clock wall|vase""".replace("\n", "")
 
@@ -123,14 +163,22 @@ PUBLIC = [f"{_n(11, 223)}.{_n(0, 255)}.{_n(0, 255)}.{_n(1, 254)}" for _ in range
 PRIVATE = [f"10.42.{_n(0, 6)}.{_n(2, 250)}" for _ in range(40)]
 PATHS = (
     ["/", "/", "/", "/cart", "/checkout", "/account", "/account/orders", "/login", "/search?q=lamp"]
-    + [f"/search?q={_WORDS.split('|')[_n(0, 15)].replace(' ', '+')}&page={_n(1, 9)}" for _ in range(60)]
+    + [
+        f"/search?q={_WORDS.split('|')[_n(0, 15)].replace(' ', '+')}&page={_n(1, 9)}"
+        for _ in range(60)
+    ]
     + [f"/product/{SKUS[_n(0, 300)]}" for _ in range(160)]
     + [f"/category/{g}s?sort={('price', 'new', 'top')[_n(0, 3)]}&page={_n(1, 12)}" for g in _GOODS]
     + [f"/static/js/main.{_n(10**7, 10**8 - 1)}.js", "/static/css/site.css", "/favicon.ico"]
     + [f"/static/img/{s.lower()}_{w}.webp" for s in SKUS[:60] for w in (320, 640)]
 )
+_CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome"
+_IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_3 like Mac OS X) AppleWebKit/605.1.15"
+    " (KHTML, like Gecko) Version/18.3 Mobile/15E148 Safari/604.1"
+)
 AGENTS = [
-    f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36"
+    f"Mozilla/5.0 ({system}) {_CHROME}/{v}.0.0.0 Safari/537.36"
     for system in (
         "Windows NT 10.0; Win64; x64",
         "Macintosh; Intel Mac OS X 10_15_7",
@@ -139,8 +187,7 @@ AGENTS = [
     )
     for v in range(126, 135)
 ] + [
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_3 like Mac OS X) AppleWebKit/605.1.15"
-    " (KHTML, like Gecko) Version/18.3 Mobile/15E148 Safari/604.1",
+    _IPHONE,
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:136.0) Gecko/20100101 Firefox/136.0",
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
     "ShopApp/7.12.1 (iOS 18.3; iPhone15,2)",
@@ -151,7 +198,7 @@ SQL = [
     "SELECT * FROM orders WHERE customer_id = $1 AND state <> 'cancelled' ORDER BY created DESC",
     "UPDATE stock SET reserved = reserved + $1 WHERE sku = $2 AND on_hand - reserved >= $1",
     "INSERT INTO order_items (order_id, sku, qty, price) VALUES ($1, $2, $3, $4)",
-    "SELECT s.sku, s.on_hand FROM stock s JOIN warehouses w ON w.id = s.warehouse WHERE w.zone = $1",
+    "SELECT s.sku, s.on_hand FROM stock s JOIN zones z ON z.id = s.zone WHERE z.name = $1",
     "DELETE FROM sessions WHERE expires < now() - interval '7 days'",
     "UPDATE customers SET last_seen = now() WHERE id = $1",
     "SELECT count(*) FROM reviews WHERE sku = $1 AND approved",
@@ -179,6 +226,7 @@ DRAWS: dict[str, Draw] = {
     "query": _pick(_WORDS.split("|"), 1.5),
     "sql": _pick(SQL, 1.3),
     "table": _pick(["orders", "order_items", "stock", "sessions", "customers", "products"]),
+    "q": _pick([words.replace(" ", "+") for words in _WORDS.split("|")], 1.5),
     "country": _pick(["DE", "FR", "NL", "AT", "PL", "IT", "ES", "SE", "CH", "BE"], 2.0),
     "currency": _pick(["EUR", "EUR", "EUR", "EUR", "CHF", "SEK", "PLN"]),
     "carrier": _pick(["dhl", "dpd", "ups", "gls", "postnl"], 1.5),
@@ -193,7 +241,7 @@ DRAWS: dict[str, Draw] = {
     "percent": _whole(2, 97),
     "share": _duration(0.91, 0.02, 3),
     "n": _whole(2, 60),
-    "qty": _pick([*"1111122234"]),
+    "qty": _pick("1111122234"),
     "uid": _whole(10_000, 99_999),
     "count": _size(420, 0.6),
     "many": _size(18_000, 0.5),
@@ -221,8 +269,9 @@ DRAWS: dict[str, Draw] = {
 }
 
 NUMERIC = frozenset(
-    """worker percent share n qty uid count many many2 cents cents2 bytes kb mb port pid
-    pid2 us ms msf slowms sqlms
-    sec wait heap""".split()
+    _words(
+        """worker percent share n qty uid count many many2 cents cents2 bytes kb mb port pid pid2
+        us ms msf slowms sqlms sec wait heap"""
+    )
 )
 """Draws that a structured log writes as numbers."""

@@ -54,9 +54,9 @@ class Effect:
     ``callee`` the service they name, ``hop`` the distance from the root.
     """
 
-    service: str
-    start: float
-    end: float
+    service: str = ""
+    start: float = 0.0
+    end: float = 0.0
     rise: float = 1.0
     fall: float = 20.0
     errors: float = 0.0
@@ -104,40 +104,36 @@ class Kind:
     flows: bool = False
 
 
-def _effect(**values: object) -> Effect:
-    return replace(Effect("", 0.0, 0.0), **values)  # type: ignore[arg-type]
-
-
 KINDS: dict[str, Kind] = {
     "bad_deploy": Kind(
-        _effect(rise=30.0, errors=0.35, latency=3.5, cpu=14.0, symptoms=(("defect", 2.0),)),
+        Effect(rise=30.0, errors=0.35, latency=3.5, cpu=14.0, symptoms=(("defect", 2.0),)),
         blame="unavailable",
     ),
     "memory_leak": Kind(
-        _effect(rise=60.0, errors=0.15, latency=2.6, cpu=18.0, symptoms=(("heap", 0.6),)),
+        Effect(rise=60.0, errors=0.15, latency=2.6, cpu=18.0, symptoms=(("heap", 0.6),)),
         blame="timeout",
         spread=0.6,
         late=0.7,
         restarts=(1.0,),
-        creep=_effect(memory=1.6, symptoms=(("heap", 0.15),), fall=4.0),
+        creep=Effect(memory=1.6, symptoms=(("heap", 0.15),), fall=4.0),
     ),
     "dependency_outage": Kind(
-        _effect(errors=0.9, load=0.08, links=0.05, cpu=-15.0, talk=0.05),
+        Effect(errors=0.9, load=0.08, links=0.05, cpu=-15.0, talk=0.05),
         blame="refused",
         felt=(0.75, 1.3),
         restarts=(1.0,),
     ),
     "slow_database": Kind(
-        _effect(rise=40.0, latency=9.0, links=1.9, cpu=38.0, symptoms=(("slow", 2.5),)),
+        Effect(rise=40.0, latency=9.0, links=1.9, cpu=38.0, symptoms=(("slow", 2.5),)),
         blame="timeout",
         spread=0.8,
     ),
     "error_burst": Kind(
-        _effect(errors=0.45, latency=1.2, symptoms=(("defect", 2.5),)), blame="unavailable"
+        Effect(errors=0.45, latency=1.2, symptoms=(("defect", 2.5),)), blame="unavailable"
     ),
-    "silence": Kind(_effect(talk=0.0, load=0.0, cpu=-100.0, links=0.4, queue=900.0, rise=3.0)),
+    "silence": Kind(Effect(talk=0.0, load=0.0, cpu=-100.0, links=0.4, queue=900.0, rise=3.0)),
     "traffic_surge": Kind(
-        _effect(
+        Effect(
             rise=90.0,
             fall=90.0,
             load=4.5,
@@ -151,38 +147,38 @@ KINDS: dict[str, Kind] = {
         spread=0.4,
         flows=True,
     ),
-    "flash_sale": Kind(_effect(rise=300.0, fall=300.0, load=1.9, latency=1.1), flows=True),
+    "flash_sale": Kind(Effect(rise=300.0, fall=300.0, load=1.9, latency=1.1), flows=True),
     "disk_full": Kind(
-        _effect(rise=20.0, errors=0.3, latency=1.6, symptoms=(("disk", 2.0),)),
+        Effect(rise=20.0, errors=0.3, latency=1.6, symptoms=(("disk", 2.0),)),
         blame="unavailable",
         late=0.5,
-        creep=_effect(disk=100.0, fall=30.0),
+        creep=Effect(disk=100.0, fall=30.0),
     ),
     "config_error": Kind(
-        _effect(errors=0.28, rise=5.0, symptoms=(("config", 1.6),)), blame="unavailable"
+        Effect(errors=0.28, rise=5.0, symptoms=(("config", 1.6),)), blame="unavailable"
     ),
     "certificate_expired": Kind(
-        _effect(errors=0.6, load=0.35, links=0.5, symptoms=(("handshake", 2.0),)),
+        Effect(errors=0.6, load=0.35, links=0.5, symptoms=(("handshake", 2.0),)),
         blame="tls",
         felt=(0.7, 1.1),
     ),
     "queue_backlog": Kind(
-        _effect(rise=60.0, latency=4.0, cpu=20.0, symptoms=(("backlog", 0.5),)),
+        Effect(rise=60.0, latency=4.0, cpu=20.0, symptoms=(("backlog", 0.5),)),
         blame="timeout",
         spread=0.5,
-        creep=_effect(queue=4000.0, fall=240.0),
+        creep=Effect(queue=4000.0, fall=240.0),
     ),
     "network_drop": Kind(
-        _effect(errors=0.12, latency=2.2, load=0.5, links=0.6), blame="reset", felt=(0.5, 3.0)
+        Effect(errors=0.12, latency=2.2, load=0.5, links=0.6), blame="reset", felt=(0.5, 3.0)
     ),
     "crash_loop": Kind(
-        _effect(errors=0.6, load=0.4, links=0.4, symptoms=(("defect", 0.8),)),
+        Effect(errors=0.6, load=0.4, links=0.4, symptoms=(("defect", 0.8),)),
         blame="refused",
         felt=(0.45, 1.5),
         restarts=tuple(n / 10 for n in range(1, 10)),
     ),
-    "cpu_saturation": Kind(_effect(rise=30.0, latency=3.2, cpu=95.0), blame="timeout", spread=0.7),
-    "log_flood": Kind(_effect(talk=1.0, cpu=4.0, symptoms=(("flood", 25.0),))),
+    "cpu_saturation": Kind(Effect(rise=30.0, latency=3.2, cpu=95.0), blame="timeout", spread=0.7),
+    "log_flood": Kind(Effect(talk=1.0, cpu=4.0, symptoms=(("flood", 25.0),))),
 }
 """Every kind of fault by name."""
 
@@ -212,7 +208,7 @@ def effects(fault: Fault, seed: int) -> list[Effect]:
         root = replace(root, queue=0.0)
     elif root.queue:
         # A stuck worker's backlog grows while it lasts and is worked off afterwards.
-        creep = _effect(service=service.name, start=hurt, end=fault.end, rise=length, fall=200.0)
+        creep = Effect(service=service.name, start=hurt, end=fault.end, rise=length, fall=200.0)
         yielded = replace(creep, queue=root.queue)
         root = replace(root, queue=0.0)
         return [root, yielded, *_spread(fault, kind, root, rng)]
@@ -250,7 +246,7 @@ def _spread(fault: Fault, kind: Kind, root: Effect, rng: np.random.Generator) ->
             for caller in callers(callee):
                 share = weight(caller, callee)
                 delay = float(np.exp(np.log(7.0) + 0.5 * rng.standard_normal()))
-                if caller in seen or bad * share < 0.015 and late * share < 0.12:
+                if caller in seen or (bad * share < 0.015 and late * share < 0.12):
                     continue
                 seen.add(caller)
                 start = begin + delay

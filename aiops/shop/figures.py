@@ -52,7 +52,9 @@ class Figures:
             )
         )
 
-    def hour(self, hour: int, traffic: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    def hour(
+        self, hour: int, traffic: NDArray[np.float64], at: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """Return one row per time of *at* (all within *hour*) and one column per series."""
         parts: list[NDArray[np.float64]] = []
         for service in SERVICES:
@@ -99,7 +101,9 @@ class Figures:
         columns = [count / self._interval, ratio, p50, p95, p99, cpu, memory, links.astype(float)]
         if service.gc:
             pause = rng.gamma(2.2, service.gc / 2.2, n) * np.exp(0.3 * drift(noise + 6, at, 1800.0))
-            columns.append(pause * (1.0 + 0.2 * load) * (1.0 + 9.0 * np.maximum(w.memory - 0.4, 0.0)))
+            columns.append(
+                pause * (1.0 + 0.2 * load) * (1.0 + 9.0 * np.maximum(w.memory - 0.4, 0.0))
+            )
         if service.queue:
             waiting = service.queue * load * np.exp(0.25 * drift(noise + 7, at, 300.0))
             columns.append(rng.poisson(waiting + w.queue).astype(float))

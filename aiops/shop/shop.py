@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiops.model import Block, ChangeEvent, Points, Stream, Tick, Watched
-from aiops.shop.chance import HOUR, generator
+from aiops.shop.chance import HOUR, cells, generator
 from aiops.shop.faults import Effect, Fault, Restart, restarts, story
 from aiops.shop.figures import Figures
-from aiops.shop.pages import CELL, CELLS, Page, Writer
+from aiops.shop.files import write
+from aiops.shop.pages import Page, Writer
 from aiops.shop.roster import CALLS, SERVICES
 from aiops.shop.weather import Climate
 
@@ -68,9 +70,9 @@ class Shop:
                 service,
                 log,
                 number,
-                rate,
-                [e for e in self.effects if e.service == service.name],
-                [r for r in self._restarts if r.service == service.name],
+                rate=rate,
+                effects=[e for e in self.effects if e.service == service.name],
+                restarts=[r for r in self._restarts if r.service == service.name],
             )
             for service in SERVICES
             for log in service.logs
@@ -92,6 +94,14 @@ class Shop:
         """Return the ids of all metric series in the order of the values of ``Points``."""
         return tuple(series.id for series in self._figures.columns.series)
 
+    def touched(self, fault: Fault) -> tuple[Effect, ...]:
+        """Return everything *fault* does, in order of time: ``hop`` 0 is its root."""
+        return story([fault], self.seed)
+
+    def write(self, directory: Path) -> None:
+        """Write the same bytes as files that replay reads; see ``aiops.shop.files``."""
+        write(self, directory)
+
     def inputs(self) -> Iterator[Block | Points | Watched | ChangeEvent | Tick]:
         """Yield everything a watcher of the shop sees, in order of time.
 
@@ -99,11 +109,12 @@ class Shop:
         if it wrote anything and a ``Watched``, then a ``Tick`` at the end of the step.
         """
         pending = [_Reader(writer.stream) for writer in self._writers]
+        streams = self.streams
         points: list[Points] = []
         changes = [c for c in self.changes if self.start <= c.at < self.end]
         done, steps = 0, int(np.ceil((self.end - self.start) / self.step))
         for hour in range(int(self.start // HOUR) * HOUR, int(np.ceil(self.end)), HOUR):
-            traffic = self._climate.traffic(hour, hour + (np.arange(CELLS) + 0.5) * CELL)
+            traffic = self._climate.traffic(hour, cells(hour))
             points += self._points(hour)
             for reader, page in zip(pending, self._pages(hour, traffic), strict=True):
                 reader.append(page, self.start, self.end)
@@ -111,19 +122,18 @@ class Shop:
             last = int((until - self.start) // self.step)
             last = steps if until >= self.end else last
             ends = [min(self.start + (i + 1) * self.step, self.end) for i in range(done, last)]
-            cuts = [reader.cuts(ends) for reader in pending]
-            for i, end in enumerate(ends):
+            rows = zip(*(reader.read(ends) for reader in pending), strict=True)
+            for end, row in zip(ends, rows, strict=True):
                 news: list[Points | ChangeEvent] = []
                 while changes and changes[0].at < end:
                     news.append(changes.pop(0))
                 while points and points[0].at < end:
                     news.append(points.pop(0))
                 yield from sorted(news, key=lambda item: item.at)
-                for reader, cut in zip(pending, cuts, strict=True):
-                    block = reader.read(cut[i], end)
+                for stream, block in zip(streams, row, strict=True):
                     if block is not None:
                         yield block
-                    yield Watched(reader.stream, end)
+                    yield Watched(stream, end)
                 yield Tick(end)
             done = last
 
@@ -140,7 +150,7 @@ class Shop:
         count = max(int(2000 * self.rate), 64)
         text = generator(self.seed, "traces", hour).bytes(16 * count).hex()
         traces = [text[i : i + 32] for i in range(0, 32 * count, 32)]
-        at = hour + (np.arange(CELLS) + 0.5) * CELL
+        at = cells(hour)
         weathers = {s.name: self._climate.weather(s, at, traffic) for s in SERVICES}
         for writer in self._writers:
             name = writer.service.name
@@ -149,10 +159,9 @@ class Shop:
             yield writer.page(hour, weathers[name], effects, near, traces)
 
     def _points(self, hour: int) -> list[Points]:
-        # Whole multiples of the interval, so that every shop of this seed scrapes at the same times.
-        first = int(np.ceil(hour / self.metric_interval))
-        at = np.arange(first, int(np.ceil((hour + HOUR) / self.metric_interval)))
-        at = at * self.metric_interval
+        # Whole multiples of the interval: every shop of this seed scrapes at the same times.
+        first, last = np.ceil(np.array([hour, hour + HOUR]) / self.metric_interval).tolist()
+        at: NDArray[np.float64] = np.arange(first, last) * self.metric_interval
         if not len(at):
             return []
         table = self._figures.hour(hour, self._climate.traffic(hour, at), at)
@@ -180,13 +189,17 @@ class _Reader:
         self._entries = self._entries[self._taken :] + page.entries[low:high]
         self._taken = 0
 
-    def cuts(self, ends: Sequence[float]) -> list[int]:
-        return np.searchsorted(self._at, ends).tolist()
-
-    def read(self, cut: int, arrived: float) -> Block | None:
-        if cut == self._taken:
-            return None
-        data = "".join(self._entries[self._taken : cut]).encode()
-        self._taken = cut
-        self._offset += len(data)
-        return Block(self.stream, data, str(self._offset), arrived)
+    def read(self, ends: Sequence[float]) -> list[Block | None]:
+        """Return what each step brings, ``None`` where the stream said nothing."""
+        blocks: list[Block | None] = []
+        taken, offset, stream, entries = self._taken, self._offset, self.stream, self._entries
+        for cut, end in zip(np.searchsorted(self._at, ends).tolist(), ends, strict=True):
+            if cut == taken:
+                blocks.append(None)
+                continue
+            data = "".join(entries[taken:cut]).encode()
+            taken = cut
+            offset += len(data)
+            blocks.append(Block(stream, data, str(offset), end))
+        self._taken, self._offset = taken, offset
+        return blocks

@@ -16,7 +16,10 @@ from aiops.shop.draws import DRAWS, NUMERIC, Draw, Sheet
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 _CLOCK = tuple(f"{s // 60:02d}:{s % 60:02d}" for s in range(3600))
 _MILLI = tuple(f"{n:03d}" for n in range(1000))
 _PAIR = re.compile(r'([\w.-]+)=("[^"]*"|\S+)')
@@ -94,9 +97,7 @@ def lay_out(style: Style, message: Message, words: dict[str, str]) -> Template:
     """Return *message* as the style writes it, with fixed *words* put in."""
     text = fill(style.write(message), words) + "\n"
     pieces = _HOLE.split(text)
-    form = "".join(
-        "%s" if i % 2 else piece.replace("%", "%%") for i, piece in enumerate(pieces)
-    )
+    form = "".join("%s" if i % 2 else piece.replace("%", "%%") for i, piece in enumerate(pieces))
     names = list(dict.fromkeys(pieces[1::2]))
     places = tuple(names.index(name) for name in pieces[1::2])
     return Template(message, form, tuple(DRAWS[name] for name in names), places)
@@ -240,8 +241,7 @@ class Style:
         parts = (micros % 1_000_000 // 1000).tolist()
         mark, tail = self.mark, self.tail
         if self.epoch:
-            texts = [f"{hour + s}{mark}{_MILLI[f]}" for s, f in zip(seconds, parts, strict=True)]
-            return texts
+            return [f"{hour + s}{mark}{_MILLI[f]}" for s, f in zip(seconds, parts, strict=True)]
         head = self.head(time.gmtime(hour))
         if mark is None:
             return [f"{head}{_CLOCK[s]}{tail}" for s in seconds]
@@ -252,8 +252,7 @@ class Style:
                 for s, f, r in zip(seconds, parts, rest, strict=True)
             ]
         return [
-            f"{head}{_CLOCK[s]}{mark}{_MILLI[f]}{tail}"
-            for s, f in zip(seconds, parts, strict=True)
+            f"{head}{_CLOCK[s]}{mark}{_MILLI[f]}{tail}" for s, f in zip(seconds, parts, strict=True)
         ]
 
 

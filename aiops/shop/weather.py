@@ -15,8 +15,6 @@ from aiops.shop.roster import SERVICES, Service
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Line = "NDArray[np.float64]"
-
 _DAY = np.array(
     [
         *(0.36, 0.29, 0.25, 0.23, 0.23, 0.27, 0.38, 0.56, 0.76, 0.92, 1.02, 1.09),
@@ -30,7 +28,7 @@ _BATCH_START, _BATCH_END = 7800.0, 9240.0
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """State the conditions of one service at many times; ``trouble`` is false when all is normal."""
+    """State the conditions of one service at many times; without ``trouble`` all is usual."""
 
     load: NDArray[np.float64]
     errors: NDArray[np.float64]
@@ -63,7 +61,7 @@ class Climate:
     def traffic(self, hour: int, at: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the shop's traffic, 1 on an average day's morning, at times within *hour*."""
         of_day = at % 86400.0 / HOUR
-        level = np.interp(of_day, np.arange(25.0), _DAY)
+        level: NDArray[np.float64] = np.interp(of_day, np.arange(25.0), _DAY)
         # Day 0 of the epoch was a Thursday; the weekend is days 2 and 3 after it.
         weekend = (np.floor(at / 86400.0) % 7 // 2) == 1
         level *= np.where(weekend, np.interp(of_day, np.arange(25.0), _WEEKEND), 1.0)
