@@ -22,7 +22,6 @@ _ZERO = ord("0")
 _HEX = b"0123456789abcdefABCDEF"
 _LITERALS = frozenset((b"true", b"false", b"null", b"nil", b"nan"))
 
-# "Sat", "Sun" and "May" are also words; next to dates the miner finds them out.
 _CALENDAR = frozenset(
     b"Mon Tue Wed Thu Fri Jan Feb Mar Apr Jun Jul Aug Sep Oct Nov Dec UTC GMT PST PDT EST EDT CET"
     b" CEST CST".split()
@@ -41,6 +40,8 @@ _CASE = bytes(
     for code in range(128)
 ) + bytes(range(128, 256))
 _ID_RUN = re.compile(rb"[0-9A-Za-z_-]{6,}")
+# "Sat", "Sun" and "May" are also words: only before a number are they part of a date.
+_SHY_CALENDAR = re.compile(rb"(?<!\S)(?:Sat|Sun|May)(?= (?:(?:May|Sun) )?<\*>)")
 _COARSE = re.compile(rb"([,!;:=|\"'\[\](){}<>])")
 _FINE = re.compile(rb"([-+@#$%&.])")
 _EDGE = rb"(?<![0-9A-Za-z])"
@@ -48,6 +49,7 @@ _EDGE = rb"(?<![0-9A-Za-z])"
 _WHOLE = re.compile(
     rb"[A-Za-z][A-Za-z0+.-]*://[^\s\"'<>\[\]{},;]*[^\s\"'<>\[\]{},;.:)]"
     rb"|" + _EDGE + rb"/?0\.0\.0\.0:0(?![0-9A-Za-z])"
+    rb"|" + _EDGE + rb"[a-z][0a-z-]*(?:\.[0a-z-]+){2,}:0(?![0-9A-Za-z])"
     rb"|" + _EDGE + rb"[0a-fA-F]+(?:-[0a-fA-F]+){4}[_A-Za-z0]*"
     rb"|" + _EDGE + rb"[0a-fA-F]{1,4}(?:[:-][0a-fA-F]{1,4}){5,}(?![0-9A-Za-z])"
     rb"|(?<![A-Za-z])[A-Za-z]:\\[^\s\"'<>|,;]*"
@@ -219,7 +221,10 @@ class Masker:
             for i, found in enumerate(masked):
                 if found is None:
                     masked[i] = self._learn(words[i])
-        return b" ".join(masked)  # type: ignore[arg-type]  # no None is left
+        line = b" ".join(masked)  # type: ignore[arg-type]  # no None is left
+        if b"Sat " in line or b"Sun " in line or b"May " in line:
+            line = _SHY_CALENDAR.sub(WILD, line)
+        return line
 
     def _learn(self, word: bytes) -> bytes:
         # Bare hexadecimal ids are cheaper to see than to remember, and there is no end of them.

@@ -12,9 +12,11 @@ _WORDS = bytes(sorted(set(range(256)) - set(_DELIMITERS)))
 _SPLIT = re.compile(rb"([ \t=:,;()\[\]{}\"'|]|<(?!\*>)|(?<!<\*)>)")
 _RUN = re.compile(rb"(?<![^\s=:,;()\[\]{}\"'|])<\*>(?:[ ,;]+<\*>)+(?![^\s=:,;()\[\]{}\"'|])")
 _LIST = re.compile(rb"(?<=\[)[\w./@+-]+(?:[,;] ?[\w./@+-]+)+(?=\])")
+_QUOTED = re.compile(rb"(?<==\")[^\"<>]*(?=\")")
 # Separators inside a run or a list are no delimiters: control characters stand in for them.
-_HIDE = bytes.maketrans(b" ,;", b"\x1c\x1d\x1e")
-_SHOW = bytes.maketrans(b"\x1c\x1d\x1e", b" ,;")
+_HIDE = bytes.maketrans(b" ,;:=()[]{}|'", bytes(range(14, 27)))
+_SHOW = bytes.maketrans(bytes(range(14, 27)), b" ,;:=()[]{}|'")
+_COMMA = b",".translate(_HIDE)
 
 _UNITS = frozenset(
     b"B KB MB GB TB KiB MiB GiB TiB kB bytes byte ns us ms s sec secs sec. secs. second seconds "
@@ -32,7 +34,7 @@ _NEVER = 1_000_000
 
 
 def canonical(line: bytes) -> bytes:
-    """Return a masked line as it is compared: lists of any length are one word.
+    """Return a masked line as it is compared: lists and quoted values are one word.
 
     A run of wildcards (``<*>, <*> <*>``) is one ``<*>``; ``[a, b]`` keeps its words but loses its
     separators as delimiters.
@@ -41,6 +43,8 @@ def canonical(line: bytes) -> bytes:
         line = _RUN.sub(WILD, line)
     if b"[" in line and b"," in line:
         line = _LIST.sub(_hide, line)
+    if b'="' in line:
+        line = _QUOTED.sub(_hide, line)
     return line
 
 
@@ -56,7 +60,8 @@ def split_fields(canon: bytes) -> tuple[bytes, ...]:
 
 def split_shown(line: bytes) -> tuple[bytes, ...]:
     """Split a masked line in the same places, runs and lists as they were written."""
-    return tuple(_SPLIT.split(_LIST.sub(_hide, _RUN.sub(_hide, line))))
+    line = _LIST.sub(_hide, _RUN.sub(_hide, line))
+    return tuple(_SPLIT.split(_QUOTED.sub(_hide, line)))
 
 
 def _hide(found: re.Match[bytes]) -> bytes:
@@ -78,7 +83,7 @@ class Evidence:
     wild: int = 2
     unit: int = 2
     named: int = 2
-    name: int = 3
+    name: int = 4
     word: int = 5
     deciding: int = 12
     first: int = 10
@@ -106,7 +111,8 @@ class Evidence:
             return self.wild
         if named_by.lower() in _NAMING:
             return self.named
-        if before == b"=" or (before == b"[" and any(b"\x1d" in word for word in words)):
+        quoted = before == b'"' and place > 2 and around[place - 3] == b"="
+        if before == b"=" or quoted or (before == b"[" and any(_COMMA in word for word in words)):
             return self.name
         if all(map(_is_name, words)):
             return self.name
@@ -125,5 +131,7 @@ def _is_name(word: bytes) -> bool:
 
 
 def _decides(word: bytes) -> bool:
-    """Say whether a word tells what happened (Started, Paused, stopping): such events differ."""
+    """Say whether a word tells what happened (Started, stopping, RUNNING): such events differ."""
+    if word.isupper():
+        return len(word) > 2 and word.replace(b"_", b"").isalpha()
     return word[-2:] == b"ed" or word[-3:] == b"ing"

@@ -177,6 +177,22 @@ def test_optional_values_of_keys_are_one_template() -> None:
     assert len(miner.templates()) == 1
 
 
+def test_quoted_values_of_any_length_are_one_value() -> None:
+    """A quoted value after ``=`` is one word, however many words are in it."""
+    miner = TemplateMiner("locks")
+    tags = ("View Lock", "ack", "*a* (b, c)", "three more words")
+    miner.learn(mask(*(f'acquire tag="{tag}", flags=0x1' for tag in tags)), 0.0)
+    assert [t.text for t in miner.templates()] == ['acquire tag="<*>", flags=<*>']
+
+
+def test_states_in_capitals_are_events() -> None:
+    """Steps of a state machine stay apart."""
+    states = ("NEW", "RUNNING", "FAILED", "KILLED", "SUCCEEDED", "SETUP")
+    miner = TemplateMiner("jobs")
+    miner.learn(mask(*(f"job_{i} moved to {state}" for i, state in enumerate(states))), 0.0)
+    assert len(miner.templates()) == len(states)
+
+
 def test_json_lines_keep_their_keys() -> None:
     """JSON messages with the same keys are one template that shows the keys."""
     lines = [
