@@ -156,12 +156,14 @@ class Lane:
         """Send one message after the other."""
         while not self._stopping:
             self._news.clear()
-            items = await self._waiting()
+            now = self._around.now()
+            items = await self._waiting(now)
             if items is None:
                 await self._around.sleep(self._pace.store_pause)
                 continue
             self._order.forget_others(items)
-            now = self._around.now()
+            if self._not_before > now + self._longest_wait():
+                self._not_before = now
             choice = self._order.pick(items, now) if now >= self._not_before else Choice(None)
             if choice.item is None:
                 await self._idle(choice, items, now)
@@ -171,7 +173,7 @@ class Lane:
             await self._attempt(choice, choice.item)
             self.busy = False
 
-    async def _waiting(self) -> list[Waiting] | None:
+    async def _waiting(self, now: float) -> list[Waiting] | None:
         """Return what waits, ``None`` when the outbox cannot be read."""
         port, report = self._around.port, self._around.report
         try:
@@ -182,26 +184,29 @@ class Lane:
             report("delivery.store_failed", e.reason, receiver=self._notifier.name)
         try:
             limit = _BATCH + len(self._unsettled)
-            found = await port.waiting(self._notifier.name, limit, self._around.now())
+            found = await port.waiting(self._notifier.name, limit, now)
         except StoreError as e:
             report("delivery.store_failed", e.reason, receiver=self._notifier.name)
             return None
-        return [item for item in map(self._as_known, found) if item is not None]
+        known = (self._as_known(item, now) for item in found)
+        return [item for item in known if item is not None]
 
-    def _as_known(self, item: Waiting) -> Waiting | None:
+    def _as_known(self, item: Waiting, now: float) -> Waiting | None:
         outcome = self._unsettled.get(item.notification.key)
-        if outcome is None:
-            return item
-        if outcome.fate is not Fate.RETRY:
+        if outcome is not None and outcome.fate is not Fate.RETRY:
             return None
-        return replace(item, attempts=outcome.attempts, next_at=outcome.at)
+        if outcome is not None:
+            item = replace(item, attempts=outcome.attempts, next_at=outcome.at)
+        # A clock that went back must make nobody wait for the time that comes twice.
+        if item.attempts == 0 or item.next_at > now + self._longest_wait():
+            return replace(item, next_at=min(item.next_at, now))
+        return item
 
     async def _idle(self, choice: Choice, items: Sequence[Waiting], now: float) -> None:
         """Wait for news, or for the time at which something may be tried again."""
         seconds: float | None = None
         if items:
             until = max(self._not_before, choice.until if choice.until is not None else 0.0)
-            # A clock that went back must not make a retry wait for the lost time.
             seconds = min(max(until - now, 0.0), self._longest_wait())
         if self._unsettled:
             pause = self._pace.store_pause

@@ -23,6 +23,10 @@ KEPT = 3
 # Broken model files are kept for a look, not for ever.
 KEPT_BROKEN = 2
 
+# The cut itself is in its model file too: a lost database costs history, not what was learned.
+_SELF = "aiops.cut"
+_SELF_VERSION = 1
+
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -61,7 +65,7 @@ class Cuts:
         try:
             number = self._next()
             path = self.directory.models(number)
-            written = write_sections(path, cut.sections)
+            written = write_sections(path, [_itself(cut), *cut.sections])
             self._commit(cut, number, written.checksum, at)
         except OSError as e:
             reason = "disk_full" if e.errno in _DISK_FULL else "io_error"
@@ -101,12 +105,12 @@ class Cuts:
                     section=problem.section,
                     generation=generation.number,
                 )
-            if partial is None and candidate.sections:
+            if partial is None and any(s.name != _SELF for s in candidate.sections):
                 partial = candidate
             broken.append(generation)
         if partial is None:
             self._fell_back(broken, None)
-            return None
+            return None if broken else self._salvaged()
         newer = [g for g in broken if g.number > partial.generation.number]
         self._fell_back(newer, partial.generation)
         return self._cut(partial)
@@ -159,7 +163,7 @@ class Cuts:
             return _Candidate(generation, (), (SectionProblem("", "missing"),))
         except OSError:
             return _Candidate(generation, (), (SectionProblem("", "unreadable"),))
-        if checksum != generation.checksum and not problems:
+        if generation.checksum not in {"", checksum} and not problems:
             # Whole in itself, but not the file this row was committed with.
             return _Candidate(generation, (), (SectionProblem("", "another_file"),))
         return _Candidate(generation, tuple(sections), tuple(problems))
@@ -173,8 +177,30 @@ class Cuts:
             cursors={str(stream): str(cursor) for stream, cursor in rows},
             command_seq=generation.command_seq,
             journal_seq=generation.journal_seq,
-            sections=candidate.sections,
+            sections=tuple(s for s in candidate.sections if s.name != _SELF),
         )
+
+    def _salvaged(self) -> Cut | None:
+        """Return the newest whole cut of a database that is gone, from its model file alone."""
+        assert self.directory is not None
+        for number in sorted(self.directory.generations(), reverse=True):
+            candidate = self._candidate(_Generation(number, "", 0, 0))
+            kept = next((s for s in candidate.sections if s.name == _SELF), None)
+            if candidate.problems or kept is None or kept.version != _SELF_VERSION:
+                continue
+            self.report("state.salvaged", "database_lost", generation=number)
+            # The new database counts its rows from the start again.
+            rows = self.database.rows(
+                "SELECT COALESCE((SELECT MAX(seq) FROM command), 0),"
+                " COALESCE((SELECT MAX(seq) FROM journal), 0)"
+            )
+            return Cut(
+                cursors=kept.header["cursors"],
+                command_seq=min(kept.header["command_seq"], rows[0][0]),
+                journal_seq=min(kept.header["journal_seq"], rows[0][1]),
+                sections=tuple(s for s in candidate.sections if s.name != _SELF),
+            )
+        return None
 
     def _fell_back(self, broken: Sequence[_Generation], to: _Generation | None) -> None:
         """Forget generations that cannot be resumed from, and keep their files for a look."""
@@ -214,3 +240,15 @@ class Cuts:
                 path.unlink(missing_ok=True)
             for path in self.directory.path.glob("models-*.bin.tmp"):
                 path.unlink(missing_ok=True)
+
+
+def _itself(cut: Cut) -> Section:
+    return Section(
+        _SELF,
+        _SELF_VERSION,
+        {
+            "cursors": dict(cut.cursors),
+            "command_seq": cut.command_seq,
+            "journal_seq": cut.journal_seq,
+        },
+    )

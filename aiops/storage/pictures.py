@@ -6,14 +6,22 @@ import math
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from aiops.model import Incident, Notification
 
 # Stands in for an infinite surprise; JSON has no infinity and null would mean "don't know".
 LARGEST = 1e300
 
-_json = msgspec.json.Encoder()
-_msgpack = msgspec.msgpack.Encoder()
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no plain value; put it into an array or drop it")
+
+
+_json = msgspec.json.Encoder(enc_hook=_plain_number)
+_msgpack = msgspec.msgpack.Encoder(enc_hook=_plain_number)
 _incident = msgspec.json.Decoder(Incident)
 _notification = msgspec.json.Decoder(Notification)
 
@@ -43,7 +51,9 @@ def encode_values(values: object) -> bytes:
     try:
         return _msgpack.encode(values)
     except UnicodeEncodeError:
-        return _msgpack.encode(_fitting(msgspec.to_builtins(values), json=False))
+        return _msgpack.encode(
+            _fitting(msgspec.to_builtins(values, enc_hook=_plain_number), json=False)
+        )
 
 
 def _encode(noun: Incident | Notification) -> bytes:
@@ -53,7 +63,7 @@ def _encode(noun: Incident | Notification) -> bytes:
             return _json.encode(noun)
         except UnicodeEncodeError:
             pass
-    return _json.encode(_fitting(msgspec.to_builtins(noun), json=True))
+    return _json.encode(_fitting(msgspec.to_builtins(noun, enc_hook=_plain_number), json=True))
 
 
 def _fitting(value: Any, *, json: bool) -> Any:

@@ -15,11 +15,11 @@ import pytest
 from aiops.delivery import Dispatcher, OutboxPort, Pace, Route, Surroundings, announce
 from aiops.errors import Rejected, Transient
 from aiops.model import Notification, Transition, TransitionKind
-from aiops.storage import StateDirectory, Store, StoreError
+from aiops.storage import StateDirectory, Store, StoreError, Waiting
 from tests.unit.storage.nouns import AT, Reports, notification, transition
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from pathlib import Path
 
 K = TransitionKind
@@ -198,6 +198,26 @@ async def test_pauses_grow_at_random_up_to_a_bound(rig: Rig) -> None:
     assert all(0 <= pause <= min(60, 2**n) + 0.01 for n, pause in enumerate(pauses))
     assert max(pauses) > 10
     assert len({round(pause, 3) for pause in pauses}) == len(pauses)
+
+
+async def test_a_clock_that_goes_back_holds_nothing_up(rig: Rig) -> None:
+    """After the clock went back by a day, new messages go at once and retries within the hour."""
+
+    async def once(_: Notification, call: int) -> None:
+        if call == 1:
+            rig.clock.at -= 86400.0
+            raise Transient("429", after=60.0)
+        if call == 2:
+            rig.clock.at -= 86400.0
+            raise Transient("503")
+
+    ops = Receiver(fails=once)
+    await rig.tell(*several(3))
+    async with rig.running(ops):
+        await rig.settled(3)
+
+    assert ops.taken == [n.key for n in several(3)]
+    assert sum(rig.clock.slept) < 3600
 
 
 async def test_a_rejected_message_is_a_dead_letter_at_once(rig: Rig) -> None:
@@ -513,6 +533,36 @@ async def test_a_full_disk_sends_nothing_twice(rig: Rig, monkeypatch: pytest.Mon
 
     assert ops.taken == [n.key for n in told]
     assert rig.reports.counts["delivery.store_failed", "disk_full"] >= 3
+
+
+class Unreadable(OutboxPort):
+    """An outbox that fails the first times it is asked."""
+
+    left = 3
+
+    async def waiting(self, receiver: str, limit: int, now: float) -> list[Waiting]:
+        if Unreadable.left:
+            Unreadable.left -= 1
+            raise StoreError("disk I/O error", reason="io_error")
+        return await super().waiting(receiver, limit, now)
+
+    async def abandon_strangers(self, known: Iterable[str], before: float, at: float) -> int:
+        raise StoreError("disk I/O error", reason="io_error")
+
+
+async def test_an_outbox_that_cannot_be_read_is_asked_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk fails delivery waits and says so; then it goes on."""
+    monkeypatch.setattr(Unreadable, "left", 3)
+    port = Unreadable(rig.store.outbox, rig.port.writer)
+    rig.around = Surroundings(port, rig.reports, rig.clock.now, rig.clock.sleep, random.Random(7))
+    await rig.tell(*several(1))
+    async with rig.running(Receiver()):
+        await rig.settled(1)
+
+    assert rig.reports.counts["delivery.store_failed", "io_error"] == 4
+    assert rig.clock.slept[:3] == [5.0, 5.0, 5.0]
 
 
 async def test_announcing_plans_and_commits(rig: Rig) -> None:

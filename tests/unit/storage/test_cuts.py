@@ -176,6 +176,22 @@ def test_a_model_file_without_a_row_is_never_read(store: Store, directory: State
     assert not list(directory.path.glob("*.tmp"))
 
 
+def test_a_broken_file_of_a_lost_database_is_passed_over(
+    store: Store, directory: StateDirectory, reports: Reports
+) -> None:
+    """Without rows the newest file that is whole is resumed from, never a damaged one."""
+    for number in (1, 2):
+        store.cuts.save(cut(number), float(number))
+    directory.models(2).write_bytes(directory.models(2).read_bytes()[:-9])
+    with store._database.transaction() as connection:
+        connection.execute("DELETE FROM generation")
+    found = store.cuts.load()
+
+    assert found is not None
+    assert found.cursors == cut(1).cursors
+    assert reports.counts["state.salvaged", "database_lost"] == 1
+
+
 def test_a_cut_of_ten_thousand_series_is_quick(store: Store) -> None:
     """Six megabytes of arrays and 1,000 cursors cost less than 0.1 s of processor time."""
     arrays = {f"a{i}": np.zeros((10_000, 8)) for i in range(10)}

@@ -97,6 +97,24 @@ def test_hostile_text_in_a_header_is_written(tmp_path: Path) -> None:
     assert read_sections(tmp_path / "m")[0][0].header == {"t": "a?b", "n": 3}
 
 
+def test_numbers_of_numpy_in_a_header_are_plain(tmp_path: Path) -> None:
+    """Scalars that came out of an array are written as the numbers they are."""
+    header = {"n": np.int64(3), "x": [np.float32(0.5)], "b": np.bool_(True), "k": {7: "a"}}
+    write_sections(tmp_path / "m", [Section("s", 1, header)])
+
+    assert read_sections(tmp_path / "m")[0][0].header == {
+        "n": 3, "x": [0.5], "b": True, "k": {7: "a"},
+    }  # fmt: skip
+
+
+def test_what_is_not_plain_is_a_defect(tmp_path: Path) -> None:
+    """A header that holds an object is refused with its type, and no file is made."""
+    with pytest.raises(TypeError, match="object is no plain value"):
+        write_sections(tmp_path / "m", [Section("s", 1, {"o": object()})])
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_flipped_bit_costs_one_section(tmp_path: Path) -> None:
     """A damaged section is left out and named; the others are read."""
     path = tmp_path / "m.bin"
