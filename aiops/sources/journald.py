@@ -75,6 +75,7 @@ class JournaldSource:
     _size: int = field(default=0, init=False, repr=False)
     _flushed: float = field(default=0.0, init=False, repr=False)
     _beat: float = field(default=0.0, init=False, repr=False)
+    _full_until: float = field(default=0.0, init=False, repr=False)
     _told: float = field(default=0.0, init=False, repr=False)
 
     async def run(self, intake: Intake) -> None:
@@ -175,14 +176,19 @@ class JournaldSource:
 
     def _make_room(self, intake: Intake) -> bool:
         """Forget the stream that has been quiet for longest, if for more than a day."""
+        now = intake.now()
+        if now < self._full_until:
+            return False
+        self._full_until = now + _TELL
         quiet = [
             (self._at[p.stream.id].realtime, name)
             for name, p in self._pending.items()
             if not p.lines and p.stream.id in self._at
         ]
         since, name = min(quiet, default=(0, ""))
-        if not name or intake.now() - since / 1e6 < 86400:
+        if not name or now - since / 1e6 < 86400:
             return False
+        self._full_until = 0.0
         stream = self._pending.pop(name).stream
         del self._at[stream.id]
         intake.forget(stream)

@@ -7,6 +7,7 @@ import hashlib
 import ssl
 import zlib
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -62,7 +63,8 @@ class PrometheusSource:
     counters as counters), ``up`` and ``scrape_duration_seconds``. A failed scrape gives only
     ``up = 0``, everything else NaN; when the target is back a ``Gap`` says since when. A page is
     used whole or not at all. The entity is ``service:X`` when ``labels`` holds ``service`` or
-    ``job`` (the series then carry ``instance``), else ``target:HOST:PORT``.
+    ``job``, ``host:X`` when it holds ``host`` (the series then carry ``instance``), else
+    ``target:HOST:PORT``.
     """
 
     targets: list[Target]
@@ -126,6 +128,15 @@ class PrometheusSource:
         return min(self.timeout, self.interval)
 
 
+def entity_of_target(name: str, labels: Mapping[str, str]) -> str:
+    """Return what a target's series are about."""
+    if service := labels.get("service") or labels.get("job"):
+        return f"service:{service}"
+    if host := labels.get("host"):
+        return f"host:{host}"
+    return f"target:{name}"
+
+
 class _Watch:
     """Scrape one target for ever."""
 
@@ -139,10 +150,10 @@ class _Watch:
             f"{url.netloc}{where}{'?' if url.query else ''}{url.query}" if own else url.netloc
         )
         self._source = f"prometheus:{self._name}"
-        service = config.labels.get("service") or config.labels.get("job")
+        entity = entity_of_target(self._name, config.labels)
         self._scanner = Scanner(
-            f"service:{service}" if service else f"target:{self._name}",
-            instance=self._name if service else "",
+            entity,
+            instance="" if entity.startswith("target:") else self._name,
             buckets=config.buckets,
             limits=Limits(
                 samples=config.sample_limit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aiops.config import build_component
 from aiops.errors import SourceGone
@@ -160,6 +163,23 @@ def test_positions_are_ordered_by_number_then_by_clock() -> None:
     assert Position.parse(one.text) == one
     assert Position.parse("nonsense") is None
     assert Position.parse("[1]") is None
+
+
+@given(st.one_of(st.text(), st.binary().map(list)))
+def test_any_message_is_one_head_and_its_continuations(message: str | list[int]) -> None:
+    """Whatever is in a message, only its first line has no tab before it and nothing is torn."""
+    head, *rest, end = line_of(message=message).split(b"\n")
+    assert head.startswith(b"2023-11-14T22:13:20.000000Z INFO ")
+    assert all(line.startswith(b"\t") for line in rest)
+    assert end == b""
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_no_bytes_break_the_reader(noise: bytes, start: bool) -> None:
+    """Bytes that are no record are refused by name."""
+    line = record(1).encode()
+    with contextlib.suppress(ValueError):
+        decode_record(noise + line if start else line[: len(noise)] + noise)
 
 
 async def test_units_become_streams(journal: Journal) -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiops.config import build_component
 from aiops.errors import ConfigError
 from aiops.model import Gap, Points
-from aiops.sources.prometheus import PrometheusSource, _Watch
+from aiops.sources.prometheus import PrometheusSource, _Watch, entity_of_target
 from aiops.testing import MemoryIntake
 
 if TYPE_CHECKING:
@@ -299,3 +299,18 @@ def test_the_configuration_reads_durations_and_sizes() -> None:
     source = build_component(PrometheusSource, table, "sources.prometheus[0]")
     assert (source.deadline, source.body_limit) == (5.0, 2**20)
     assert _Watch(source, source.targets[1])._source == "prometheus:h:2/x?y=z"
+
+
+@pytest.mark.parametrize(
+    ("labels", "entity"),
+    [
+        ({"service": "shop", "job": "x", "host": "h"}, "service:shop"),
+        ({"job": "node", "host": "h"}, "service:node"),
+        ({"host": "web1"}, "host:web1"),
+        ({"team": "x"}, "target:h:1"),
+        ({}, "target:h:1"),
+    ],
+)
+def test_labels_say_what_a_target_is_about(labels: dict[str, str], entity: str) -> None:
+    """Service, then job, then host; without any the target itself."""
+    assert entity_of_target("h:1", labels) == entity
