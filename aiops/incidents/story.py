@@ -6,6 +6,7 @@ which line, what changed before, why, was it seen before, what now.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from aiops.incidents.units import duration, factor, quantity
@@ -25,6 +26,11 @@ TITLE = 120
 SAMPLE = 160
 _FACTS = 3
 _NAMES = 4
+
+# Where JSON and logfmt lines say what happened, in their own words.
+_MESSAGE = re.compile(
+    r'(?:"(?:msg|message|event)"\s?:\s?|\b(?:msg|message)=)"((?:[^"\\]|\\.){3,400}+)'
+)
 
 _ENDED = (State.RESOLVED, State.CLOSED)
 
@@ -75,7 +81,9 @@ def _since(transition: Transition) -> str:
     if incident.state in _ENDED or transition.kind is TransitionKind.RESOLVED:
         end = transition.at if incident.resolved_at is None else incident.resolved_at
         return f"from {rfc3339(start)} to {rfc3339(end)}, lasted {duration(end - start)}"
-    words = f"since {rfc3339(start)}, for {duration(transition.at - start)}"
+    words = f"since {rfc3339(start)}"
+    if transition.at - start >= 1:
+        words += f", for {duration(transition.at - start)}"
     last = max((anomaly.at for anomaly in incident.anomalies), default=transition.at)
     quiet = transition.at - last
     return words + (f", last sign {duration(quiet)} ago" if quiet >= 60 else "")
@@ -142,8 +150,13 @@ def _samples(incident: Incident) -> Iterator[str]:
 
 def _marked(sample: SampleLine) -> str:
     text, new = shown(sample)
+    left, right = "»", "«"
     if new is None:
-        return _clip(text.strip(), SAMPLE)
+        text = text.strip()
+        if len(text) <= SAMPLE or (found := _MESSAGE.search(text)) is None:
+            return _clip(text, SAMPLE)
+        # The fields before the message say less than it does.
+        new, left, right = found.span(1), "", ""
     start, end = new
     # Of a long line, the part around what is new is what the reader needs.
     end = min(end, start + SAMPLE - 20)
@@ -152,7 +165,7 @@ def _marked(sample: SampleLine) -> str:
     last = min(len(text), max(first + SAMPLE, end))
     before = ("…" if first else "") + text[first:start]
     after = text[end:last] + ("…" if last < len(text) else "")
-    return f"{before}»{text[start:end]}«{after}".strip()
+    return f"{before}{left}{text[start:end]}{right}{after}".strip()
 
 
 def _changes(incident: Incident) -> str:
@@ -183,7 +196,7 @@ def _cause(incident: Incident) -> str:
 def _suspect(suspect: Suspect, incident: Incident) -> str:
     named = {change.id: _change(change) for change in incident.changes}
     name = named.get(suspect.entity) or _where(suspect.entity)
-    return f"{name} ({quantity(suspect.score, 'ratio')})"
+    return f"{name} ({suspect.score:.0%})".replace("%", " %")
 
 
 def _similar(incident: Incident) -> str:
@@ -217,11 +230,12 @@ def _what(anomaly: Anomaly) -> str:
 
 
 def _quote(anomaly: Anomaly) -> str:
-    if anomaly.series.kind != "log" or not anomaly.samples or '"' in anomaly.reason:
+    if anomaly.kind != "new_template" or not anomaly.samples:
         return ""
-    sample = anomaly.samples[0]
-    text, new = shown(sample)
-    if new is not None and new[1] - new[0] >= 12:
+    text, new = shown(anomaly.samples[0])
+    if (found := _MESSAGE.search(text)) is not None:
+        text = found[1]
+    elif new is not None and new[1] - new[0] >= 12:
         text = text[slice(*new)]
     return f': "{_clip(text.strip(), 60)}"'
 

@@ -37,8 +37,12 @@ def quantity(value: float | None, unit: str = "") -> str:
         return "unknown"
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else "infinite"
+    if unit in ("1/s", "/s"):
+        return f"{quantity(value)}/s"
+    if unit == "lines" and value == 1:
+        return "1 line"
     for ending in _RATES:
-        if unit.endswith(ending) and unit != ending:
+        if unit.endswith(ending):
             return quantity(value, unit.removesuffix(ending)) + "/s"
     if value < 0:
         return "-" + quantity(-value, unit)

@@ -250,6 +250,21 @@ def test_a_long_line_is_shown_around_what_is_new() -> None:
     assert len(line) <= 200
 
 
+def test_of_a_json_line_the_message_is_shown() -> None:
+    """A long structured line is shown around its message, and the title quotes that alone."""
+    text = '{"ts":1,' + '"pad":"' + "x" * 300 + '","msg":"amount in the wrong unit","v":0}'
+    sample = SampleLine(T, "s", text)
+    incident = replace(OPEN, samples=(sample,), anomalies=(replace(REFUSED, samples=(sample,)),))
+    told = story(Transition(TransitionKind.OPENED, incident, T + 120))
+
+    line = next(line for line in told.splitlines() if line.startswith("  "))
+    assert '"msg":"amount in the wrong unit"' in line
+    assert "»" not in line
+    assert told.splitlines()[0].endswith(
+        'in service checkout and 1 more: "amount in the wrong unit"'
+    )
+
+
 def test_secrets_and_acting_characters_never_reach_a_reader() -> None:
     """Hostile text in any field comes out redacted and plain, and adds no line."""
     bad = "x\n\x1b[2J\u202e password=hunter2 \u2028"
