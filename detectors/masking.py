@@ -47,13 +47,13 @@ _FINE = re.compile(rb"([-+@#$%&.])")
 _EDGE = rb"(?<![0-9A-Za-z])"
 # What a general split at delimiters would cut into pieces: addresses, ids, paths with a query.
 _WHOLE = re.compile(
-    rb"[A-Za-z][A-Za-z0+.-]*://[^\s\"'<>\[\]{},;]*[^\s\"'<>\[\]{},;.:)]"
+    rb"(?<![A-Za-z0+.-])[A-Za-z][A-Za-z0+.-]{0,63}://[^\s\"'<>\[\]{},;]*[^\s\"'<>\[\]{},;.:)]"
     rb"|" + _EDGE + rb"/?0\.0\.0\.0:0(?![0-9A-Za-z])"
-    rb"|" + _EDGE + rb"[a-z][0a-z-]*(?:\.[0a-z-]+){2,}:0(?![0-9A-Za-z])"
-    rb"|" + _EDGE + rb"[0a-fA-F]+(?:-[0a-fA-F]+){4}[_A-Za-z0]*"
-    rb"|" + _EDGE + rb"[0a-fA-F]{1,4}(?:[:-][0a-fA-F]{1,4}){5,}(?![0-9A-Za-z])"
+    rb"|" + _EDGE + rb"[a-z][0a-z-]{0,62}(?:\.[0a-z-]{1,63}){2,8}:0(?![0-9A-Za-z])"
+    rb"|" + _EDGE + rb"[0a-fA-F]{1,8}(?:-[0a-fA-F]{1,12}){4}[_A-Za-z0]{0,64}"
+    rb"|" + _EDGE + rb"[0a-fA-F]{1,4}(?:[:-][0a-fA-F]{1,4}){5,19}(?![0-9A-Za-z])"
     rb"|(?<![A-Za-z])[A-Za-z]:\\[^\s\"'<>|,;]*"
-    rb"|(?<![0-9A-Za-z*])/[^\s\"'<>\[\](){},;|?]*\?[^\s\"']*"
+    rb"|(?<![0-9A-Za-z*])/[^\s\"'<>\[\](){},;|?]{0,512}\?[^\s\"']*"
 )
 _CHAIN = re.compile(rb"<\*>(?:\.?<\*>)+")
 _HOST = re.compile(rb"[0a-z_-]+(?:\.[0a-z_-]+){2,}")
@@ -135,9 +135,7 @@ def collapse_ids(data: bytes, verdicts: _Verdicts | None = None) -> bytes:
         with_zero = nearest < ends
         at = 0
         for begin, stop in zip(begins[with_zero].tolist(), ends[with_zero].tolist(), strict=True):
-            run = piece[begin:stop]
-            # Hexadecimal is asked first: most ids are, and the question costs nothing.
-            if known[run]:
+            if known[piece[begin:stop]]:
                 out.append(piece[at:begin])
                 out.append(b"0")
                 at = stop
@@ -170,6 +168,8 @@ class Masker:
     ----------
     max_tokens
         Words of a line that are looked at; the rest of a longer line becomes one ``<*>``.
+    max_bytes
+        Length at which a masked line is cut; the rest becomes one ``<*>``.
     max_cached
         Entries per cache; a full cache is cleared.
     max_cached_bytes
@@ -177,9 +177,15 @@ class Masker:
     """
 
     def __init__(
-        self, *, max_tokens: int = 256, max_cached: int = 65_536, max_cached_bytes: int = 128
+        self,
+        *,
+        max_tokens: int = 256,
+        max_bytes: int = 4096,
+        max_cached: int = 65_536,
+        max_cached_bytes: int = 128,
     ) -> None:
         self.max_tokens = max_tokens
+        self.max_bytes = max_bytes
         self.max_cached = max_cached
         self.max_cached_bytes = max_cached_bytes
         self._tokens: dict[bytes, bytes] = {}
@@ -224,6 +230,8 @@ class Masker:
         line = b" ".join(masked)  # type: ignore[arg-type]  # no None is left
         if b"Sat " in line or b"Sun " in line or b"May " in line:
             line = _SHY_CALENDAR.sub(WILD, line)
+        if len(line) > self.max_bytes:
+            line = _CHAIN.sub(WILD, line[: self.max_bytes].rstrip(b"<*>") + WILD)
         return line
 
     def _learn(self, word: bytes) -> bytes:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.masking import WILD, Masker, collapse_digits, collapse_ids, is_id
+from detectors.templates import TemplateMiner
 
 LINES = st.lists(
     st.one_of(
@@ -106,6 +107,19 @@ def test_a_very_long_line_is_cut() -> None:
     short = Masker(max_tokens=4)
     assert short.mask(b"a b c d e f g") == b"a b c d <*>"
     assert short.mask(b"a b c d") == b"a b c d"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "a-", "/", "a.", "0,", "<*> ", "aB0", "0-", "[a,", "f0:", 'k="', "bcd ", "{", "C:\\"],
+)
+def test_monotonous_lines_cost_no_more_than_their_length(unit: str) -> None:
+    """A line made to provoke backtracking is masked and learned in linear time, and cut."""
+    line = unit.encode() * (60_000 // len(unit)) + b"!x"
+    form = Masker().mask(collapse_digits(line))
+    assert len(form) <= 4096 + 3
+    miner = TemplateMiner("hostile")
+    assert miner.learn([(form, 1)], 0.0) == {form: miner.lookup(form)}
 
 
 def test_bytes_that_are_no_text_are_harmless() -> None:
