@@ -130,6 +130,8 @@ def _descriptor_budget(wanted: int) -> int:
             pass
     if soft == resource.RLIM_INFINITY:
         return wanted
-    open_now = Path("/proc/self/fd")
-    used = sum(1 for _ in open_now.iterdir()) if open_now.is_dir() else _SPARE
+    try:
+        used = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        used = _SPARE
     return max(8, min(wanted, soft - used - min(_SPARE, soft // 4)))

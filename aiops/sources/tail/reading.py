@@ -87,9 +87,7 @@ class TailedFile:
         """End a read at every position of *marks* that belongs to this text."""
         fd = self._open_fd()
         self._stops = {
-            mark.offset: mark
-            for mark in marks
-            if mark.offset > self.offset and holds(fd, mark)
+            mark.offset: mark for mark in marks if mark.offset > self.offset and holds(fd, mark)
         }
 
     def mark(self) -> Mark:

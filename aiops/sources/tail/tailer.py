@@ -30,7 +30,8 @@ _WARM_FOR: Final = 60.0
 # With many busy files the hot pace slows down, so that looking never costs over ~5 % of a core.
 _LOOK_COST: Final = 0.0002
 _FORGET_AFTER: Final = 600.0
-_REMEMBERED: Final = 4096
+_REMEMBERED: Final = 40_000
+_STABLE: Final = 10.0
 
 
 class Start:
@@ -82,7 +83,7 @@ class Tailer:
         self._readers = Readers()
         self._tails: dict[str, Tail] = {}
         self._archives: dict[str, Archive] = {}
-        self._prints: dict[str, tuple[tuple[int, int, int], str]] = {}
+        self._prints: dict[str, tuple[tuple[int, int, int], str | None]] = {}
         self._next_at: dict[str, float] = {}
         self._skipped: dict[str, str] = {}
         self._scanned = False
@@ -114,7 +115,7 @@ class Tailer:
         for candidate in sorted(plain[:room], key=lambda c: c.path):
             if reason := self._follow(candidate.path, now):
                 skipped[candidate.path] = reason
-        self._archive([c for c in found.files if c.archive], skipped)
+        self._archive([c for c in found.files if c.archive], skipped, now)
         for path, reason in skipped.items():
             if self._skipped.get(path) != reason and reason != "excluded":
                 self._intake.report("source_skipped", reason, path=path)
@@ -177,16 +178,17 @@ class Tailer:
             self._tails[path] = tail
             self._next_at[path] = now
 
-    def _archive(self, candidates: list[Candidate], skipped: dict[str, str]) -> None:
+    def _archive(self, candidates: list[Candidate], skipped: dict[str, str], now: float) -> None:
         present = set()
         for candidate in candidates:
             try:
-                mark = self._fingerprint(candidate.path)
+                mark = self._fingerprint(candidate, now)
             except OSError as e:
                 skipped[candidate.path] = _reason(e)
                 continue
-            if mark is None:
-                skipped[candidate.path] = "empty"
+            if not mark:
+                if mark is not None:
+                    skipped[candidate.path] = "empty"
                 continue
             stream = self._stream(candidate.path, f"{base_of(candidate.path)}#{mark}")
             present.add(stream.id)
@@ -207,19 +209,20 @@ class Tailer:
         for stream_id in [s for s, a in self._archives.items() if a.done and s not in present]:
             self._intake.forget(self._archives.pop(stream_id).stream)
 
-    def _fingerprint(self, path: str) -> str | None:
-        status = Path(path).stat()
+    def _fingerprint(self, candidate: Candidate, now: float) -> str | None:
+        """Return what an archive is known by, empty for nothing in it, ``None`` for not yet."""
+        status = Path(candidate.path).stat()
         key = (status.st_ino, status.st_size, status.st_mtime_ns)
-        known = self._prints.get(path)
-        if known is None or known[0] != key:
-            if len(self._prints) >= _REMEMBERED:
-                self._prints.clear()
-            # Compression may still be going on: a file is read once it has stopped changing.
-            self._prints[path] = (key, "")
-            return None
-        if not known[1]:
-            self._prints[path] = known = (key, fingerprint(path) or "-")
-        return None if known[1] == "-" else known[1]
+        known = self._prints.get(candidate.path)
+        if known is not None and known[0] == key and known[1] is not None:
+            return known[1]
+        if len(self._prints) >= _REMEMBERED:
+            self._prints.clear()
+        # Compression may still be going on: a file is read once it has stopped changing.
+        stable = (known is not None and known[0] == key) or now - status.st_mtime > _STABLE
+        value = (fingerprint(candidate.path) or "") if stable else None
+        self._prints[candidate.path] = (key, value)
+        return value
 
     # --- reading --------------------------------------------------------------------------
 
