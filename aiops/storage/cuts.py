@@ -81,6 +81,7 @@ class Cuts:
         for problem in written.problems:
             self.report("state.section_left_out", problem.reason, section=problem.section)
         self._sweep()
+        self.directory.keep_reserve()
         return number
 
     def load(self) -> Cut | None:

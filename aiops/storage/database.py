@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BUSY_MS = 5000
 # Keep the write-ahead log from staying as large as its largest moment.
 _LOG_LIMIT = 16 * 2**20
+_SHORT_LOG_PAGES = 16
 # How much of a directory that can only be read is copied into memory.
 _COPY_LIMIT = 256 * 2**20
 
@@ -111,6 +112,15 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 if durable:
                     self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def save_space(self) -> None:
+        """Fold the write-ahead log into the database, and keep it short from now on.
+
+        Every page in the log is on the disk twice; where space is short that is most of it.
+        """
+        with contextlib.suppress(StoreError), _named(self.where):
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_SHORT_LOG_PAGES}").fetchall()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a bounded query; raise ``StoreError`` when it cannot be read."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _LOCK = "aiops.lock"
 _DATABASE = "aiops.db"
+_RESERVE = "reserve"
+# Room for the messages of an hour or two: a full disk is an incident that must be told.
+_RESERVED = 2**20
 # What a directory says that is there, but will not take our files.
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
@@ -82,6 +85,30 @@ class StateDirectory:
                 number = path.name.removeprefix("models-").removesuffix(".bin")
                 if number.isascii() and number.isdigit():
                     yield int(number)
+
+    def keep_reserve(self) -> None:
+        """Hold some space back for the time when the disk is full; nothing when it is already."""
+        path = self.path / _RESERVE
+        if self.degraded is not None or path.exists():
+            return
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, _RESERVED)
+            finally:
+                os.close(fd)
+        except OSError:
+            # A reserve that takes the last space away from others is worse than none.
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def release_reserve(self) -> bool:
+        """Give the space held back to whoever writes next; return whether there was any."""
+        try:
+            (self.path / _RESERVE).unlink()
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """Let the lock go; safe to call twice."""

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aiops.model import Notification, TransitionKind
+from aiops.storage.database import StoreError
 from aiops.storage.pictures import decode_notification, encode_notification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiops.storage.database import Database
+    from aiops.storage.directory import StateDirectory
     from aiops.storage.reporting import Report
 
 
@@ -48,15 +50,26 @@ class Outbox:
 
     database: Database
     report: Report
+    directory: StateDirectory | None = None
 
     def tell(self, notifications: Sequence[Notification], at: float) -> list[str]:
         """Commit *notifications* to the disk and return the keys that are new.
 
         A key that is known, in whatever state, is left as it is: lines read again tell nothing
-        twice. Raises ``StoreError``; then none is committed.
+        twice. On a full disk the space held back is used. Raises ``StoreError``; then none is
+        committed.
         """
         if not notifications:
             return []
+        try:
+            return self._tell(notifications, at)
+        except StoreError as e:
+            if self.directory is not None and self.directory.release_reserve():
+                self.report("state.reserve_used", e.reason)
+            self.database.save_space()
+            return self._tell(notifications, at)
+
+    def _tell(self, notifications: Sequence[Notification], at: float) -> list[str]:
         new: list[str] = []
         with self.database.transaction(durable=True) as connection:
             for item in notifications:

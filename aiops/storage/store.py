@@ -31,7 +31,7 @@ class Store:
         self._database = database
         self.directory = directory
         self.cuts = Cuts(database, directory, report)
-        self.outbox = Outbox(database, report)
+        self.outbox = Outbox(database, report, directory)
         self.inputs = Inputs(database)
         self.history = History(database, report)
 
@@ -45,7 +45,9 @@ class Store:
         """
         if directory.degraded is None:
             try:
-                return cls(Database.open(directory.database, report), directory, report)
+                database = Database.open(directory.database, report)
+                directory.keep_reserve()
+                return cls(database, directory, report)
             except StoreError as e:
                 if not or_memory:
                     raise

@@ -94,3 +94,17 @@ def test_a_stale_lock_file_does_not_hold(tmp_path: Path) -> None:
 
     assert (tmp_path / "aiops.lock").read_text() == f"{os.getpid()}\n"
     held.close()
+
+
+def test_space_is_held_back_and_given_once(tmp_path: Path) -> None:
+    """A reserve is kept while there is room, released once, and kept again."""
+    directory = StateDirectory.open(tmp_path)
+    directory.keep_reserve()
+    directory.keep_reserve()
+    held = (tmp_path / "reserve").stat()
+
+    assert held.st_blocks * 512 >= 2**20
+    assert directory.release_reserve()
+    assert not directory.release_reserve()
+    assert not StateDirectory(tmp_path / "none").release_reserve()
+    directory.close()
