@@ -59,9 +59,18 @@ class _Cluster:
     count: int
     first: float
     last: float
+    hashes: tuple[int, ...] | None = None
 
     def canon(self) -> bytes:
         return b"".join(self.fields)
+
+    def without_one(self) -> tuple[int, ...]:
+        """Return a hash of all words but one, for each word: what siblings have in common."""
+        if self.hashes is None:
+            parts = [hash((i, word)) for i, word in enumerate(self.fields[::2])]
+            total = sum(parts)
+            self.hashes = tuple([total - part for part in parts])
+        return self.hashes
 
     def rest(self) -> tuple[bytes, ...]:
         return _without(self.fields, self.holes)
@@ -329,19 +338,17 @@ class TemplateMiner:
         self, group: _Group, changed: list[_Cluster]
     ) -> list[tuple[tuple[int, int, bytes], int, list[_Cluster]]]:
         """Find sets of clusters that differ in one field only, best evidence first."""
-        wanted: dict[tuple[int, int], list[_Cluster]] = {}
+        wanted: dict[int, tuple[int, list[_Cluster]]] = {}
         for cluster in changed:
-            parts, total = _parts(cluster)
-            for place, part in parts:
-                wanted[place, total - part] = []
+            for i, key in enumerate(cluster.without_one()):
+                wanted[key] = (2 * i, [])
         for cluster in group.exact.values():
-            parts, total = _parts(cluster)
-            for place, part in parts:
-                members = wanted.get((place, total - part))
-                if members is not None:
-                    members.append(cluster)
+            for key in cluster.without_one():
+                found = wanted.get(key)
+                if found is not None:
+                    found[1].append(cluster)
         merges = []
-        for (place, _), bucket in wanted.items():
+        for place, bucket in wanted.values():
             if len(bucket) < 2:
                 continue
             members = sorted(bucket, key=lambda c: c.seed)
@@ -364,6 +371,7 @@ class TemplateMiner:
         for member in members:
             group.remove(member)
         keep.fields = _without(keep.fields, (place,))
+        keep.hashes = None
         keep.holes = tuple(sorted({place}.union(*(m.holes for m in members))))
         for member in members[1:]:
             keep.shown = _common(keep.shown, member.shown)
@@ -463,14 +471,6 @@ class TemplateMiner:
             miner._clusters[cluster.id] = cluster
             miner._groups.setdefault(skeleton, _Group()).add(cluster)
         return miner
-
-
-def _parts(cluster: _Cluster) -> tuple[list[tuple[int, int]], int]:
-    """Return a hash per word field and their sum: the sum without one names its siblings."""
-    parts = [
-        (place, hash((place, cluster.fields[place]))) for place in range(0, len(cluster.fields), 2)
-    ]
-    return parts, sum(part for _, part in parts)
 
 
 def _common(one: tuple[bytes, ...], two: tuple[bytes, ...]) -> tuple[bytes, ...]:
