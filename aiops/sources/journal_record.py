@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -81,11 +82,14 @@ def stream_name(record: JournalRecord) -> str:
     """Return who speaks: the kernel, a service unit, else the syslog identifier."""
     if _first(record.transport) == "kernel":
         return "kernel"
-    unit = _first(record.user_unit) or _first(record.unit)
+    return _name(_first(record.user_unit) or _first(record.unit), _first(record.identifier))
+
+
+@lru_cache(maxsize=4096)
+def _name(unit: str, identifier: str) -> str:
     if unit.endswith(".service") and not _PASSING.fullmatch(unit):
         return _clean(unit)
-    name = _BRACKETS.sub(lambda m: m[1] or "", _first(record.identifier)) or unit
-    return _clean(name) or "unknown"
+    return _clean(_BRACKETS.sub(lambda m: m[1] or "", identifier) or unit) or "unknown"
 
 
 def as_line(record: JournalRecord, realtime: int, limit: int) -> tuple[bytes, int] | None:
@@ -104,8 +108,12 @@ def as_line(record: JournalRecord, realtime: int, limit: int) -> tuple[bytes, in
     if b"\n" in message:
         message = message.replace(b"\r\n", b"\n").replace(b"\n", b"\n\t")
     seconds, micros = divmod(realtime, 1_000_000)
-    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{stamp}.{micros:06d}Z {_level(record)}".encode() + message + b"\n", cut
+    return f"{_second(seconds)}.{micros:06d}Z {_level(record)}".encode() + message + b"\n", cut
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _level(record: JournalRecord) -> str:

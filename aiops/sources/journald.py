@@ -68,6 +68,7 @@ class JournaldSource:
 
     # What was handed over outlives a failed run: the cut's cursors may be behind it.
     _at: dict[str, Position] = field(default_factory=dict, init=False, repr=False)
+    _resumed: dict[str, Position] = field(default_factory=dict, init=False, repr=False)
     _last: Position | None = field(default=None, init=False, repr=False)
     _pending: dict[str, _Pending] = field(default_factory=dict, init=False, repr=False)
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter, init=False, repr=False)
@@ -191,6 +192,7 @@ class JournaldSource:
         self._full_until = 0.0
         stream = self._pending.pop(name).stream
         del self._at[stream.id]
+        self._resumed.pop(stream.id, None)
         intake.forget(stream)
         return True
 
@@ -199,6 +201,8 @@ class JournaldSource:
     ) -> tuple[int, str, int]:
         """Read one child to its end; return its exit code, last words and count of records."""
         count, carry, too_long = 0, b"", False
+        # A child whose cursor is gone may begin before it.
+        self._resumed = dict(self._at)
         async with self._child(where) as (process, words):
             assert process.stdout is not None
             while True:
@@ -294,9 +298,12 @@ class JournaldSource:
             self._counts["record_skipped", "own"] += 1
             return
         pending = self._stream(intake, stream_name(record))
-        had = self._at.get(pending.stream.id)
-        if had is not None and not position.after(had):
-            return
+        had = self._resumed.get(pending.stream.id) if self._resumed else None
+        if had is not None:
+            if not position.after(had):
+                return
+            # Past its cursor all is new, whatever the clock did then.
+            del self._resumed[pending.stream.id]
         if text is None:
             self._counts["record_skipped", "no_message"] += 1
             return
