@@ -135,6 +135,8 @@ def _value(anomaly: Anomaly) -> str:
 
 
 def _band(low: str, high: str) -> str:
+    if low.endswith("/s") and high.endswith("/s") and " " not in low + high:
+        return f"{low.removesuffix('/s')} to {high}"
     number, _, unit = low.partition(" ")
     return f"{number if unit == high.partition(' ')[2] else low} to {high}"
 
