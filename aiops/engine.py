@@ -76,6 +76,16 @@ class _Flowing:
     ended: bool = False
     excluded: bool = False
 
+    @property
+    def bound(self) -> float:
+        """Return the time before which this stream can bring nothing any more."""
+        if self.ended or self.excluded:
+            return math.inf
+        mark = self.windows.watermark
+        if mark is None:
+            return -math.inf if self.unread else math.inf
+        return mark
+
 
 class Engine:
     """Turn inputs into transitions; the same inputs in the same order give the same bytes."""
@@ -99,7 +109,11 @@ class Engine:
         self._waiting = Waiting()
         self._streams: dict[str, _Flowing] = {}
         self._entities: set[str] = set()
+        self._low: float | None = None  # None: must be computed again
+        self._advanced = -math.inf
         self._tick = -math.inf
+        self._points_at = -math.inf
+        self._orphans: dict[str, Incident] = {}
         self._news_from = settings.news_from
         self._caught_up = settings.news_from == -math.inf
 
@@ -111,14 +125,20 @@ class Engine:
             self._block(item)
         elif isinstance(item, Watched):
             self._watched(item)
-        elif isinstance(item, (Points, ChangeEvent)):
+        elif isinstance(item, Points):
+            self._points_at = max(self._points_at, item.at)
+            self._waiting.push(item)
+        elif isinstance(item, ChangeEvent):
             self._waiting.push(item)
         elif isinstance(item, Ended):
             self._ended(item.stream.id)
         elif isinstance(item, Command):
-            return self._say(self.ledger.command(item))
+            if item.kind != "change":
+                return self._say(self.ledger.command(item))
+            self._waiting.push(_change(item))
         elif isinstance(item, Tick):
-            self._tick = max(self._tick, item.at)
+            if self._is_live(item.at):
+                self._tick = max(self._tick, item.at)
         elif isinstance(item, Gap):
             self.facts["gaps"] += 1
         return self._release()
@@ -141,6 +161,22 @@ class Engine:
         to = self._idle_mark(flow, item.at)
         return to is not None and flow.windows.closes(to)
 
+    def idle_again(self, stream_id: str, at: float) -> list[Transition]:
+        """Apply a journaled idle advance again, at the cursor where it was applied first."""
+        flow = self._streams.get(stream_id)
+        return [] if flow is None else self.feed(Watched(flow.windows.stream, at))
+
+    def _is_live(self, at: float) -> bool:
+        """Return whether event time follows the wall clock: else its ticks mean nothing here."""
+        if not self._streams or self._points_at > at - LIVE:
+            return True
+        return any(self._follows_clock(f) for f in self._streams.values() if not f.ended)
+
+    def high(self, stream_id: str) -> float | None:
+        """Return the highest accepted time of a stream."""
+        flow = self._streams.get(stream_id)
+        return None if flow is None else flow.windows.high
+
     def watermark(self, stream_id: str) -> float:
         """Return how far a stream has come, minus infinity before its first window."""
         flow = self._streams.get(stream_id)
@@ -157,19 +193,24 @@ class Engine:
                 return
             windows = StreamWindows(block.stream, self.settings.window, self.kinds)
             flow = self._streams[block.stream.id] = _Flowing(windows)
+            self._low = None
+        before = flow.bound
         flow.unread, flow.excluded, flow.ended = True, False, False
         self._push(flow.windows.add(block))
         self._drain(flow.windows)
+        self._moved(flow, before)
 
     def _watched(self, item: Watched) -> None:
         flow = self._streams.get(item.stream.id)
         if flow is None:
             return
+        before = flow.bound
         flow.unread = False
         self._push(flow.windows.settle())
         flow.watched = item.at
         to = self._idle_mark(flow, item.at)
         if to is None:
+            self._moved(flow, before)
             return
         if flow.windows.closes(to):
             self.facts["idle_advances"] += 1
@@ -179,6 +220,7 @@ class Engine:
             flow.excluded = True
             self._push(flow.windows.flush())
         self._drain(flow.windows)
+        self._moved(flow, before)
 
     def _follows_clock(self, flow: _Flowing) -> bool:
         high = flow.windows.high
@@ -195,6 +237,7 @@ class Engine:
         flow = self._streams.get(stream_id)
         if flow is not None and not flow.ended:
             flow.ended = True
+            self._low = None
             self._push(flow.windows.flush())
             self._drain(flow.windows)
 
@@ -209,24 +252,25 @@ class Engine:
 
     # --- one order for all ------------------------------------------------------------------
 
-    def _low(self) -> float:
+    def _low_mark(self) -> float:
         """Return the time before which no stream can bring anything any more."""
-        low = math.inf
-        for flow in self._streams.values():
-            if flow.ended or flow.excluded:
-                continue
-            mark = flow.windows.watermark
-            if mark is None:
-                if flow.unread:
-                    return -math.inf
-                continue
-            low = min(low, mark)
-        return low
+        if self._low is None:
+            self._low = min((f.bound for f in self._streams.values()), default=math.inf)
+        return self._low
+
+    def _moved(self, flow: _Flowing, before: float) -> None:
+        """Keep the low watermark: only the stream that holds everything back can raise it."""
+        if self._low is None:
+            return
+        if before <= self._low:
+            self._low = None
+        else:
+            self._low = min(self._low, flow.bound)
 
     def _release(self) -> list[Transition]:
         done: list[Transition] = []
-        low = self._low()
-        while self._waiting.first <= low or self._waiting.overfull:
+        low = self._low_mark()
+        while len(self._waiting) and (self._waiting.first <= low or self._waiting.overfull):
             if self._waiting.first > low:
                 self.facts["hold_timeouts"] += 1
             at, item = self._waiting.pop()
@@ -240,10 +284,15 @@ class Engine:
         quiet_tick = min(self._tick, low)
         if quiet_tick > self.clock:
             self._move(quiet_tick)
-        if self.clock > -math.inf:
-            done += self._say(self.ledger.advance(self.clock))
-            done += self._caught(self.clock)
-        return done
+        return done + self._pass_time()
+
+    def _pass_time(self) -> list[Transition]:
+        """Let what depends on time alone happen, once for every time."""
+        if self.clock <= self._advanced:
+            return []
+        self._advanced = self.clock
+        done = self._say(self.ledger.advance(self.clock)) + self._caught(self.clock)
+        return done + self._adopt(self.clock) if self._orphans else done
 
     def _until(self, at: float) -> list[Transition]:
         """Judge every minute that ended before *at*."""
@@ -268,7 +317,7 @@ class Engine:
         self.clock = max(self.clock, at)
 
     def _process(self, item: ChangeEvent | Points | LogWindow) -> list[Transition]:
-        done = self._say(self.ledger.advance(self.clock))
+        done = self._pass_time()
         if isinstance(item, LogWindow):
             self.logs.start(item.start)
             self._know(item.stream.entity)
@@ -278,7 +327,7 @@ class Engine:
         else:
             self.ledger.change(item)
             return done
-        return done + self._place(found) + self._caught(self.clock)
+        return done + self._place(found)
 
     def _know(self, entity: str) -> None:
         if len(self._entities) < self.settings.max_streams:
@@ -341,6 +390,49 @@ class Engine:
         self._caught_up = True
         return self._say(self.ledger.tell_open(at))
 
+    def expect(self, told: Sequence[Incident]) -> None:
+        """Remember what people were told is open: what is not derived again is resolved."""
+        living = {i.id for i in self.ledger.pictures}
+        self._orphans = {i.id: i for i in told if i.id not in living}
+
+    def _adopt(self, at: float) -> list[Transition]:
+        for incident in self.ledger.pictures:
+            if incident.state is not State.CANDIDATE:
+                self._orphans.pop(incident.id, None)
+        done = []
+        wait = self.settings.ledger.resolve_after + self.settings.hold
+        for orphan in list(self._orphans.values()):
+            if at <= orphan.updated_at + wait:
+                continue
+            del self._orphans[orphan.id]
+            ended = replace(orphan, state=State.RESOLVED, seq=orphan.seq + 1, resolved_at=at)
+            done.append(Transition(TransitionKind.RESOLVED, ended, at))
+            self.facts["incidents_adopted"] += 1
+        return done
+
+    def take_facts(self) -> Counter[str]:
+        """Return and clear what departed from the rules, and the anomalies by kind."""
+        taken = Counter(self.facts)
+        self.facts.clear()
+        for part in (self.metrics.facts, self.ledger.facts):
+            taken.update(part)
+            part.clear()
+        for kind, n in self.anomalies.items():
+            taken[f"anomaly:{kind}"] += n
+        self.anomalies.clear()
+        taken["evicted"] += self.logs.evicted
+        self.logs.evicted = 0
+        return taken
+
+    def reconfigure(self, settings: EngineSettings) -> None:
+        """Take new settings and keep what was learned; windows keep their width."""
+        same = replace(
+            settings, window=replace(settings.window, width=self.settings.window.width)
+        )
+        self.settings = same
+        self.topology = Topology(same.calls)
+        self.ledger.settings = same.ledger
+
     def incidents(self) -> list[Incident]:
         """Return pictures of everything that can still change, candidates included."""
         return sorted(self.ledger.pictures, key=lambda i: (i.opened_at, i.id))
@@ -363,6 +455,7 @@ class Engine:
         """Drop a stream that is gone for good; its windows are closed first."""
         self._ended(stream_id)
         self._streams.pop(stream_id, None)
+        self._low = None
 
     # --- saved at a cut ---------------------------------------------------------------------
 
@@ -376,6 +469,7 @@ class Engine:
             "streams": streams,
             "clock": self.clock,
             "tick": self._tick,
+            "advanced": self._advanced,
             "caught_up": self._caught_up,
             "entities": sorted(self._entities),
             "width": self.settings.window.width,
@@ -402,7 +496,9 @@ class Engine:
         for state, watched, unread, ended, excluded in saved.header["streams"]:
             windows = StreamWindows.from_state(state, self.settings.window, self.kinds)
             self._streams[windows.stream.id] = _Flowing(windows, watched, unread, ended, excluded)
+        self._low = None
         self.clock, self._tick = saved.header["clock"], saved.header["tick"]
+        self._advanced = saved.header["advanced"]
         self._caught_up = saved.header["caught_up"]
         self._entities = set(saved.header["entities"])
         if "waiting" in by_name:
@@ -420,6 +516,12 @@ class Engine:
 
 
 _SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "counters", "rivers", "ledger"}
+
+
+def _change(command: Command) -> ChangeEvent:
+    args = command.args
+    at = float(args.get("at", command.at))
+    return ChangeEvent(at, args.get("kind", "change"), command.target, args.get("title", ""))
 
 
 def _told(incident: Incident) -> Incident:

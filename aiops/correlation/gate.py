@@ -17,7 +17,8 @@ from aiops.model import Anomaly, Severity
 
 YOUNG = 240  # samples: until then a series needs company or severity
 SEVERE_SURPRISE = 4.25
-DEPENDENT = 0.5  # weight of further evidence from the same entity: it shares its causes
+DEPENDENT = 0.5  # weight of further evidence that shares causes with what is known
+COMPANY = 1.0  # decades asked on top when no piece is enough alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +51,19 @@ def opens(anomalies: Iterable[Anomaly], chance: Odds, counts: dict[str, float]) 
     if first.surprise >= chance.threshold and (alone or first.seen >= YOUNG):
         return True
     total = first.surprise
-    entities = {first.entity}
+    entities, names = {first.entity}, {first.series.name}
     pieces = 1
     for other in others[:8]:
-        weight = DEPENDENT if other.entity in entities else 1.0
+        # The same entity, or the same measure elsewhere (common traffic), shares its causes.
+        related = other.entity in entities or other.series.name in names
+        weight = DEPENDENT if related else 1.0
         gained = weight * (other.surprise - chance.coincidence)
         if gained > 0.0:
             total += gained
             pieces += 1
         entities.add(other.entity)
-    return pieces > 1 and total >= chance.threshold + 0.5
+        names.add(other.series.name)
+    return pieces > 1 and total >= chance.threshold + COMPANY
 
 
 def _severe(anomaly: Anomaly, counts: dict[str, float]) -> bool:

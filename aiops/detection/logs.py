@@ -17,17 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops.detection.facts import anomaly_id
-from aiops.detection.rows import Rows, Wording
+from aiops.detection.rows import EVIDENCE_FLOOR, EVIDENCE_MARGIN, Rows, Wording
 from aiops.model import Anomaly, LineKind, LogWindow, SampleLine, Section, Series, Severity
 from aiops.redaction import harmless
 from detectors.bank import SeriesBank
+from detectors.counts import ShareTail
 from detectors.novelty import NoveltyRate
 from detectors.templates import TemplateMiner
 
 # What a first sight weighs by its severity, in decades of surprise.
 WEIGHT = {Severity.INFO: 0.0, Severity.WARNING: 0.5, Severity.ERROR: 2.0, Severity.CRITICAL: 3.5}
 KEEP_TELLING = 1800.0  # a new template keeps its anomaly alive this long while it recurs
-SHARE_MEMORY = 86400.0
+FEWEST_LINES = 300  # lines of a flow before its share of errors says anything
 MAX_WORDS = 20_000
 MAX_TEMPLATES_TOLD = 5  # new templates of one window and entity that become anomalies
 _VERSION = 1
@@ -41,11 +42,10 @@ class _Flow:
     entity: str
     lines: int = 0
     errors: int = 0
-    share: float = 0.0
-    weight: float = 0.0
     started: float = math.inf
     worst: tuple[SampleLine, ...] = ()
-    expected_errors: float = 0.0
+    share: ShareTail = field(default_factory=ShareTail)
+    since: float | None = None
 
 
 @dataclass(slots=True)
@@ -175,11 +175,13 @@ class LogDetection:
         threshold: float,
     ) -> list[Anomaly]:
         found = []
-        for kind, template, count in again:
-            since, surprise = workload.fresh[template]
+        for template, (since, _) in list(workload.fresh.items()):
             if window.end - since > KEEP_TELLING:
                 del workload.fresh[template]
+        for kind, template, count in again:
+            if template not in workload.fresh:
                 continue
+            since, surprise = workload.fresh[template]
             found.append(
                 self._novel(name, kind, template, count, window, threshold, surprise, since)
             )
@@ -254,45 +256,63 @@ class LogDetection:
         flows = [self._flows[key] for key in sorted(self._flows)]
         if not flows:
             return []
-        series: list[Series] = []
-        values: list[float] = []
-        flow_of: list[_Flow] = []
-        for flow in flows:
+        series = [Series(f.entity, _named("lines", f), "log", "lines/min") for f in flows]
+        values = np.full(len(flows), math.nan)
+        found: list[Anomaly] = []
+        for n, flow in enumerate(flows):
             until = watched(flow.stream)
-            seen = flow.started + self.period <= mark and until is not None and until >= mark
-            errors = flow.lines * flow.share
-            flow.expected_errors = errors
-            series += [
-                Series(flow.entity, _named("lines", flow), "log", "lines/min"),
-                Series(flow.entity, _named("error share", flow), "log", "ratio"),
-            ]
-            values += [
-                _root(flow.lines) if seen else math.nan,
-                _root(flow.errors) - _root(errors) if seen and flow.weight > 0 else math.nan,
-            ]
-            flow_of += [flow, flow]
+            if flow.started + self.period <= mark and until is not None and until >= mark:
+                values[n] = _root(flow.lines)
+                found += self._shares(flow, mark, threshold)
+            flow.share.learn(flow.errors, flow.lines, mark)
+            flow.lines = flow.errors = 0
+            flow.worst = ()
         rows, _ = self._rows.rows_of(series, self.period)
         kept = np.flatnonzero(rows >= 0)
-
-        def wording(i: int) -> Wording:
-            flow = flow_of[kept[i]]
-            if kept[i] % 2 == 0:
-                minutes = self.period / 60.0
-                return Wording(lambda v: max(_square(v), 0.0) / minutes, "lines/min")
-            return Wording(lambda v: _share(v, flow), "ratio")
-
-        found, _ = self._rows.judge(
+        minutes = self.period / 60.0
+        wording = Wording(lambda v: max(_square(v), 0.0) / minutes, "lines/min")
+        surges, _ = self._rows.judge(
             rows[kept],
             [series[i] for i in kept],
             mark,
-            np.array(values)[kept],
+            values[kept],
             threshold=threshold,
-            wording=wording,
-            samples=lambda i: _shown(flow_of[kept[i]].worst) if kept[i] % 2 else (),
+            wording=lambda _: wording,
         )
-        for flow in flows:
-            self._close_minute(flow)
-        return found
+        return found + surges
+
+    def _shares(self, flow: _Flow, mark: float, threshold: float) -> list[Anomaly]:
+        """Judge how many of a flow's lines were errors."""
+        tail = flow.share
+        surprise = tail.surprise(flow.errors, flow.lines)
+        if surprise < max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR):
+            flow.since = None
+            return []
+        if tail.trials < FEWEST_LINES:
+            return []
+        flow.since = mark - self.period if flow.since is None else flow.since
+        series = Series(flow.entity, _named("error share", flow), "log", "ratio")
+        return [
+            Anomaly(
+                id=anomaly_id(series.id, "error_share", flow.since),
+                series=series,
+                kind="error_share",
+                at=mark,
+                since=flow.since,
+                surprise=round(surprise, 3),
+                threshold=round(threshold, 3),
+                severity=Severity.ERROR if surprise >= threshold + 2.0 else Severity.WARNING,
+                reason="share of error lines above usual",
+                detector="share",
+                actual=flow.errors / flow.lines,
+                expected=tail.share,
+                low=0.0,
+                high=tail.high(flow.lines),
+                unit="ratio",
+                seen=int(tail.trials),
+                samples=_shown(flow.worst),
+            )
+        ]
 
     def skip_to(self, at: float) -> None:
         """Leave out the marks before *at*: nothing was watched in a gap of days."""
@@ -301,17 +321,6 @@ class LogDetection:
             for flow in self._flows.values():
                 flow.lines = flow.errors = 0
                 flow.worst = ()
-
-    def _close_minute(self, flow: _Flow) -> None:
-        if flow.lines:
-            kept = math.exp(-self.period / SHARE_MEMORY)
-            flow.weight = flow.weight * kept + flow.lines
-            ratio = min(flow.lines / flow.weight, 1.0)
-            # A share far above the usual one is not learned as usual at full weight.
-            share = min(flow.errors / flow.lines, flow.share * 3.0 + 0.05)
-            flow.share += ratio * (share - flow.share)
-        flow.lines = flow.errors = 0
-        flow.worst = ()
 
     # --- facts ------------------------------------------------------------------------------
 
@@ -369,8 +378,8 @@ class LogDetection:
                 "fresh": w.fresh,
             }
         header["flows"] = [
-            [f.stream, f.entity, f.lines, f.errors, f.share, f.weight, f.started,
-             [[s.at, s.stream, s.text] for s in f.worst]]
+            [f.stream, f.entity, f.lines, f.errors, f.started,
+             [[s.at, s.stream, s.text] for s in f.worst], f.share.to_state(), f.since]
             for f in self._flows.values()
         ]
         bank, parts = self._rows.to_state()
@@ -405,10 +414,11 @@ class LogDetection:
                 }
                 workload.miners[int(severity)] = TemplateMiner.from_state(state, parts)
             self._workloads[name] = workload
-        for stream, entity, lines, errors, share, weight, started, worst in logs.header["flows"]:
+        for stream, entity, lines, errors, started, worst, share, since in logs.header["flows"]:
             samples = tuple(SampleLine(at, s, text) for at, s, text in worst)
+            tail = ShareTail.from_state(share)
             self._flows[stream, entity] = _Flow(
-                stream, entity, lines, errors, share, weight, started, samples
+                stream, entity, lines, errors, started, samples, tail, since
             )
 
 
@@ -423,11 +433,6 @@ def _root(count: float) -> float:
 
 def _square(value: float) -> float:
     return (value / 2.0) ** 2 - 0.375
-
-
-def _share(value: float, flow: _Flow) -> float:
-    errors = max(_square(value + _root(flow.expected_errors)), 0.0)
-    return min(errors / flow.lines, 1.0) if flow.lines else 0.0
 
 
 def _shown(samples: tuple[SampleLine, ...]) -> tuple[SampleLine, ...]:

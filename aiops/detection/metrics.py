@@ -24,6 +24,7 @@ MAX_TOGETHER = 20  # series of one entity that River sees at once
 MAX_ENTITIES = 50  # a half-space-trees object takes 1 MiB
 FEWEST_TOGETHER = 3
 CLIP = 20.0
+TOGETHER_EVERY = 60.0  # River's models are dear: once a minute is often enough for evidence
 _VERSION = 1
 
 
@@ -86,7 +87,10 @@ class MetricDetection:
             threshold=threshold,
             wording=columns.wording,
         )
-        return found + self._together(columns, at, values[columns.kept], scores, threshold)
+        if at >= columns.together_at:
+            columns.together_at = at + TOGETHER_EVERY
+            found += self._together(columns, at, values[columns.kept], scores, threshold)
+        return found
 
     def _bind(self, points: Points) -> _Columns:
         series = points.columns.series
@@ -154,7 +158,6 @@ class MetricDetection:
     def _drifted(
         entity: str, features: dict[str, float], mean: float, at: float, threshold: float
     ) -> Anomaly:
-        # A drift confirms, it never opens: its surprise stays at the level of evidence.
         surprise = min(threshold - 1.0, 3.0 + mean)
         return _of_entity(entity, "drift", features, at, surprise, threshold)
 
@@ -203,6 +206,7 @@ class _Columns:
         series: list[Series],
     ) -> None:
         self.of, self.kept, self.rows, self.series = of, kept, rows, series
+        self.together_at = -math.inf
         self.entities: dict[str, list[int]] = {}
         for i, one in enumerate(series):
             members = self.entities.setdefault(one.entity, [])
@@ -245,7 +249,8 @@ def _of_entity(
         since=at,
         surprise=round(surprise, 3),
         threshold=round(threshold, 3),
-        severity=Severity.WARNING,
+        # A drift joins a story and never makes one: ADWIN gives no tail probability.
+        severity=Severity.WARNING if kind == "joint" else Severity.INFO,
         reason=f"{words}: {parts}",
         detector="river",
     )

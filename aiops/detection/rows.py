@@ -152,10 +152,6 @@ def _log_kind(
 ) -> tuple[str, str, Severity]:
     if reason == "new normal":
         return reason, "new normal number of lines", severity
-    if series.name.startswith("error share"):
-        if expected is not None and actual < expected:
-            return "error_share", "fewer error lines than usual", Severity.INFO
-        return "error_share", "share of error lines above usual", max(severity, Severity.WARNING)
     if expected is None or actual >= expected:
         return "surge", "surge of lines", Severity.WARNING
     if actual <= 0.0:

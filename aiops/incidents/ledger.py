@@ -62,6 +62,7 @@ class _Record:
     told: bool = False
     told_at: float = 0.0
     told_entities: tuple[str, ...] = ()
+    notified: list[float] = field(default_factory=list)
     updates: int = 0
     acknowledged_by: str = ""
     severity: Severity = Severity.INFO
@@ -84,7 +85,7 @@ class Ledger:
 
     def __init__(self, settings: LedgerSettings, rank: Rank) -> None:
         self.facts: Counter[str] = Counter()
-        self._settings = settings
+        self.settings = settings
         self._rank = rank
         self._records: dict[str, _Record] = {}
         self._changes: list[ChangeEvent] = []
@@ -137,17 +138,17 @@ class Ledger:
     def advance(self, at: float) -> list[Transition]:
         """Let event time reach *at*: resolve what is quiet, drop what never opened."""
         done: list[Transition] = []
-        quiet = self._settings.resolve_after
+        quiet = self.settings.resolve_after
         for record in list(self._records.values()):
             if record.state is State.CANDIDATE:
                 if at - record.updated > quiet:
                     del self._records[record.id]
             elif record.state is State.RESOLVED:
-                if at - record.updated > self._settings.close_after:
+                if at - record.updated > self.settings.close_after:
                     record.state = State.CLOSED
                     del self._records[record.id]
             elif at - record.updated > quiet:
-                done.append(self._resolve(record, record.updated + quiet))
+                done.append(self._resolve(record, at))
             else:
                 done += self._update(record, at)
         return done
@@ -166,6 +167,7 @@ class Ledger:
         if record is not None:
             record.told = True
             record.told_at = at
+            record.notified = [*record.notified, at][-20:]
             record.told_entities = self._entities(record)
 
     @property
@@ -184,7 +186,7 @@ class Ledger:
 
     def _candidate(self, anomaly: Anomaly) -> _Record:
         waiting = [r for r in self._records.values() if r.state is State.CANDIDATE]
-        if len(waiting) >= self._settings.max_candidates:
+        if len(waiting) >= self.settings.max_candidates:
             oldest = min(waiting, key=lambda r: (r.updated, r.id))
             del self._records[oldest.id]
             self.facts["candidates_dropped"] += 1
@@ -231,7 +233,7 @@ class Ledger:
 
     def _open(self, record: _Record, at: float) -> Transition:
         live = [r for r in self._records.values() if r.state in _LIVE]
-        if len(live) >= self._settings.max_live:
+        if len(live) >= self.settings.max_live:
             self._records.pop(min(live, key=lambda r: (r.updated, r.id)).id)
             self.facts["incidents_dropped"] += 1
         record.state, record.opened_at = State.OPEN, at
@@ -246,11 +248,11 @@ class Ledger:
         return []
 
     def _update(self, record: _Record, at: float) -> list[Transition]:
-        if not record.told or self._entities(record) == record.told_entities:
-            return []
-        wait = SETTLE if record.updates == 0 else self._settings.update_interval
+        wait = SETTLE if record.updates == 0 else self.settings.update_interval
         wait *= 4 ** max(record.updates - 1, 0)
-        if at - record.told_at < wait:
+        if not record.told or at - record.told_at < wait:
+            return []
+        if self._entities(record) == record.told_entities:
             return []
         record.updates += 1
         self._reconsider(record)
@@ -314,6 +316,7 @@ class Ledger:
             changes=tuple(record.changes),
             samples=tuple(samples),
             acknowledged_by=record.acknowledged_by,
+            notified_at=tuple(record.notified),
         )
         return replace(bare, title=title(bare))
 

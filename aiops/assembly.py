@@ -1,0 +1,162 @@
+"""From a configuration to parts: every problem is found before anything starts."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiops.config import Settings, build_component, did_you_mean
+from aiops.decoding.windows import WindowSettings
+from aiops.delivery import Route
+from aiops.engine import EngineSettings
+from aiops.errors import ConfigError
+from aiops.incidents.ledger import LedgerSettings
+from aiops.model import Severity
+from aiops.notifiers import NOTIFIERS
+from aiops.protocols import Notifier, Source
+from aiops.sources import SOURCES
+
+SYSTEM_LOGS = ["/var/log/*.log", "/var/log/*/*.log", "/var/log/syslog", "/var/log/messages"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource:
+    """A source and the name under which metrics, logs and `doctor` speak of it."""
+
+    name: str
+    kind: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All parts of a daemon, ready to start."""
+
+    settings: Settings
+    sources: tuple[NamedSource, ...]
+    notifiers: tuple[Notifier, ...]
+    routes: tuple[Route, ...]
+    engine: EngineSettings
+
+
+def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False) -> Plan:
+    """Resolve shelves, validate everything, raise ``ConfigError`` with all problems at once.
+
+    *paths* and *stdin* come from the command line and stand in for configured sources.
+    """
+    problems: list[str] = []
+    tables = dict(settings.sources)
+    if paths or stdin:
+        tables = {"file": [{"paths": list(paths)}]} if paths else {}
+        if stdin:
+            tables["stdin"] = [{}]
+    elif not tables:
+        tables = default_sources()
+    sources = [
+        NamedSource(f"{kind}-{n}" if n else kind, kind, part)
+        for kind, n, part in _shelf("sources", SOURCES, tables, problems)
+    ]
+    notifiers: list[Notifier] = [
+        part
+        for _, _, part in _shelf(
+            "notifiers", NOTIFIERS, settings.notifiers or {"stdout": [{}]}, problems
+        )
+    ]
+    names = [n.name for n in notifiers]
+    problems += [
+        f"notifiers: two channels are named {name!r}; give each its own name"
+        for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    problems += _listen_problems(settings.web.listen)
+    problems += _river_problems(settings)
+    if problems:
+        raise ConfigError(problems)
+    routes = tuple(
+        Route(name=n.name, min_severity=Severity[str(getattr(n, "min_severity", "warning")).upper()])
+        for n in notifiers
+    )
+    return Plan(settings, tuple(sources), tuple(notifiers), routes, engine_settings(settings))
+
+
+def default_sources() -> dict[str, list[dict[str, Any]]]:
+    """Return what a host is watched by when nothing is configured: journal, logs, metrics."""
+    tables: dict[str, list[dict[str, Any]]] = {"host": [{}], "file": [{"paths": SYSTEM_LOGS}]}
+    if shutil.which("journalctl") and any(
+        Path(p).is_dir() for p in ("/var/log/journal", "/run/log/journal")
+    ):
+        tables["journald"] = [{}]
+    return tables
+
+
+def engine_settings(settings: Settings, news_from: float = float("-inf")) -> EngineSettings:
+    """Return what of the configuration the engine needs."""
+    detection, alerting = settings.detection, settings.alerting
+    return EngineSettings(
+        window=WindowSettings(width=detection.window, lateness=detection.allowed_lateness),
+        ledger=LedgerSettings(
+            resolve_after=alerting.resolve_after, update_interval=alerting.update_interval
+        ),
+        budget=alerting.budget,
+        group_window=alerting.group_window,
+        hold=detection.hold,
+        max_templates=detection.max_templates,
+        max_series=detection.max_series,
+        max_streams=detection.max_streams,
+        multivariate=detection.multivariate,
+        drift=detection.drift,
+        calls=settings.topology.calls,
+        news_from=news_from,
+    )
+
+
+def load(dotted: str) -> Any:
+    """Import ``package.module:Name``; only now, so that unused shelves cost nothing."""
+    module, _, name = dotted.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _shelf(
+    shelf: str,
+    registry: dict[str, str],
+    tables: dict[str, list[dict[str, Any]]],
+    problems: list[str],
+) -> list[tuple[str, int, Any]]:
+    built: list[tuple[str, int, Any]] = []
+    for kind, entries in tables.items():
+        if kind not in registry:
+            remedy = did_you_mean(kind, sorted(registry))
+            problems.append(f"{shelf}.{kind}: no such kind; {remedy}")
+            continue
+        for n, table in enumerate(entries):
+            try:
+                built.append((kind, n, build_component(load(registry[kind]), table, f"{shelf}.{kind}[{n}]")))
+            except ConfigError as e:
+                problems += e.problems
+    return built
+
+
+def _listen_problems(listen: str) -> list[str]:
+    if not listen:
+        return []
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        return [f'web.listen = {listen!r}: write "HOST:PORT", like "127.0.0.1:9797"']
+    return []
+
+
+def _river_problems(settings: Settings) -> list[str]:
+    problems = []
+    for key, home in (("multivariate", "river.anomaly."), ("drift", "river.drift.")):
+        value = getattr(settings.detection, key)
+        if not value:
+            continue
+        name = value.removeprefix(home)
+        module = importlib.import_module(home.rstrip("."))
+        if not value.startswith(home) or name not in getattr(module, "__all__", ()):
+            known = [home + n for n in getattr(module, "__all__", ())]
+            problems.append(f"detection.{key} = {value!r}: no such detector; {did_you_mean(value, known)}")
+    return problems
