@@ -37,6 +37,9 @@ def quantity(value: float | None, unit: str = "") -> str:
         return "unknown"
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else "infinite"
+    if abs(value) >= 1e24:
+        # Past every prefix, and scaling it further could overflow.
+        return f"{value:.2g} {unit}".rstrip()
     if unit in ("1/s", "/s"):
         return f"{quantity(value)}/s"
     if unit == "lines" and value == 1:
@@ -60,9 +63,9 @@ def quantity(value: float | None, unit: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """Return a length of time in at most two units: ``45 s``, ``12 min``, ``3 h 5 min``."""
-    whole = round(seconds)
+    whole = round(min(max(seconds, 0.0), 1e15))
     if whole < 60:
-        return f"{max(whole, 0)} s"
+        return f"{whole} s"
     if whole < 3600:
         return _pair(whole, 60, "min", 1, "s") if whole < 600 else f"{whole // 60} min"
     if whole < 172_800:

@@ -17,6 +17,7 @@ from aiops.incidents.units import duration, factor, quantity
         (None, "s", "unknown"),
         (math.nan, "", "not a number"),
         (math.inf, "s", "infinite"),
+        (1.7e308, "h", "1.7e+308 h"),
         (0, "", "0"),
         (0, "s", "0 s"),
         (0, "bytes", "0 B"),
