@@ -116,6 +116,12 @@ class Cuts:
         self._fell_back(newer, partial.generation)
         return self._cut(partial)
 
+    def saved_at(self) -> float | None:
+        """Return when the newest cut was saved, ``None`` when there is none."""
+        rows = self.database.rows("SELECT max(at) FROM generation")
+        newest: float | None = rows[0][0]
+        return newest
+
     def _note(self, cut: Cut, at: float) -> None:
         """Remember in memory which inputs were applied, so that they can be pruned."""
         try:
