@@ -9,7 +9,7 @@ labels at all. "hold" is the one rule for repeats that `aiops score` has, for ev
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import importlib.metadata
 import importlib.util
 import math
@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from river.anomaly import HalfSpaceTrees, StandardAbsoluteDeviation
+from river.preprocessing import MinMaxScaler
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from detectors.series import ALPHA, HOLD, STRONGER, score_rows  # noqa: E402
+from detectors.series import ALPHA, HOLD, STRONGER, score_rows
 
 SHARED = Path(os.environ.get("AIOPS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 PROFILES = ("standard", "reward_low_FP_rate", "reward_low_FN_rate")
@@ -37,30 +39,25 @@ def ours(at: np.ndarray, values: np.ndarray) -> Iterator[float]:
         yield score.value or 0.0
 
 
-def z_score(at: np.ndarray, values: np.ndarray) -> Iterator[float]:
-    count, mean, square = 0, 0.0, 0.0
-    for value in values.tolist():
+def z_score(_: np.ndarray, values: np.ndarray) -> Iterator[float]:
+    mean, square = 0.0, 0.0
+    for count, value in enumerate(values.tolist()):
         deviation = math.sqrt(square / count) if count > 1 else 0.0
         yield abs(value - mean) / deviation if deviation else 0.0
-        count += 1
         step = value - mean
-        mean += step / count
+        mean += step / (count + 1)
         square += step * (value - mean)
 
 
-def river_sad(at: np.ndarray, values: np.ndarray) -> Iterator[float]:
-    from river.anomaly import StandardAbsoluteDeviation
-
+def river_sad(_: np.ndarray, values: np.ndarray) -> Iterator[float]:
     model = StandardAbsoluteDeviation()
     for value in values.tolist():
-        yield float(model.score_one(None, value)) if model.subtracted_statistic_estimator.n else 0.0
+        # Learned first: before its first sample the class raises or knows nothing.
         model.learn_one(None, value)
+        yield float(model.score_one(None, value))
 
 
-def river_hst(at: np.ndarray, values: np.ndarray) -> Iterator[float]:
-    from river.anomaly import HalfSpaceTrees
-    from river.preprocessing import MinMaxScaler
-
+def river_hst(_: np.ndarray, values: np.ndarray) -> Iterator[float]:
     scaler, model = MinMaxScaler(), HalfSpaceTrees(seed=42)
     for value in values.tolist():
         scaler.learn_one({"v": value})
@@ -121,9 +118,9 @@ def main() -> int:
     scorer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(scorer)
     corpus, stamps, values = scorer.load_nab(data)
-    utc = datetime.UTC
+    utc = dt.UTC
     at = {
-        k: np.array([datetime.datetime.fromisoformat(t).replace(tzinfo=utc).timestamp() for t in s])
+        k: np.array([dt.datetime.fromisoformat(t).replace(tzinfo=utc).timestamp() for t in s])
         for k, s in stamps.items()
     }
     names = list(DETECTORS)[:1] if options.only_ours else list(DETECTORS)

@@ -41,12 +41,12 @@ def scale(spread: Floats, size: Floats, seen: Floats) -> Floats:
     size = np.maximum(size, TINY)
     moving = np.minimum(spread / (MOVING * size), 1e9)
     still = STILL * size / (1.0 + moving * moving)
-    wide: Floats = spread * (1.0 + 8.0 / (seen + 1.0)) + still
+    wide: Floats = (spread * (1.0 + 8.0 / (seen + 1.0)) + still).astype(np.float32, copy=False)
     return wide
 
 
 def limited(error: Floats, unit: Floats, seen: Floats) -> Floats:
     """Return *error* cut at ``OUTLIER`` units; the first few samples are taken as they are."""
-    reach = np.where(seen < 8.0, np.float32(np.inf), OUTLIER * unit)
-    cut: Floats = np.minimum(np.maximum(error, -reach), reach)
-    return cut
+    reach = OUTLIER * unit
+    cut = np.minimum(np.maximum(error, -reach), reach)
+    return np.where(seen < 8.0, error, cut)
