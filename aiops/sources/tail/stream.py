@@ -94,11 +94,15 @@ class Tail:
     def turn(self, now: float) -> Iterator[Block | Watched]:
         """Hand over what is there, at most about 1 MiB; *now* is before any of it is read."""
         self.more = False
+        sure = self._look(now)
+        if sure and self._idle():
+            yield from self._watch(now)
+            return
         try:
-            sure = self._look(now)
             yield from self._read(now)
         except OSError as e:
             self._report_trouble(e)
+            self._drop_unreadable()
             return
         if sure:
             self._trouble = ""
@@ -183,31 +187,54 @@ class Tail:
     # --- where the path leads -------------------------------------------------------------
 
     def _look(self, now: float) -> bool:
+        """Find out where the path leads; tell whether its file is open or known."""
         current = self._current()
+        self._status = None
         try:
-            self._status = status = self._where.stat()
+            status = self._where.stat()
+            if current is None or current.id != (status.st_dev, status.st_ino):
+                self._switch(current, now)
+            elif current.fd is None and current.changed(status):
+                self._reopen(current, self._open_here(), now)
         except (FileNotFoundError, NotADirectoryError):
-            self._status = None
             self._vanished(current, now)
             return False
         except OSError as e:
             # Not being able to look is not a deletion.
-            self._status = None
             self._report_trouble(e)
             return False
+        self._status = status
         self.gone_at = None
-        if current is None or current.id != (status.st_dev, status.st_ino):
-            self._switch(current, now)
-        elif current.fd is None and current.changed(status):
-            self._adopt(current.mark(), self._resolve(current.mark(), self._open_here()), now)
         return self._current() is not None
+
+    def _idle(self) -> bool:
+        if len(self._files) != 1 or self._status is None:
+            return False
+        return self._files[0].left_at is None and not self._files[0].changed(self._status)
+
+    def _reopen(self, closed: TailedFile, here: TailedFile | None, now: float) -> None:
+        mark = closed.mark()
+        self._adopt(mark, self._resolve(mark, here), now)
+
+    def _drop_unreadable(self) -> None:
+        if not self._files:
+            return
+        file = self._files[0]
+        if file.left_at is None:
+            # A stale handle is opened anew by its path at the next look.
+            file.close()
+            file.seen = None
+            return
+        self._report("file_lost", "unreadable", offset=file.offset)
+        self._files.remove(file)
+        self._readers.give_back(file, finished=True)
 
     def _switch(self, current: TailedFile | None, now: float) -> None:
         here = self._open_here()
         if here is None:
             return
         if current is not None and current.fd is None:
-            self._adopt(current.mark(), self._resolve(current.mark(), here), now)
+            self._reopen(current, here, now)
             return
         known = next((file for file in self._files if file.id == here.id), None)
         if known is not None:
@@ -237,7 +264,7 @@ class Tail:
         if current is None:
             return
         if current.fd is None:
-            self._adopt(current.mark(), self._resolve(current.mark(), None), now)
+            self._reopen(current, None, now)
         else:
             self._leave(current, now)
 

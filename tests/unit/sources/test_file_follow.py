@@ -416,3 +416,27 @@ def test_clock_that_goes_back_does_not_stop_the_reading(log: Path) -> None:
     f.intake.clock -= 600
     append(log, "a2\n")
     assert f.poll() == [b"a2"]
+
+
+def test_unreadable_new_file_does_not_hide_the_old_one(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the file that came after a rotation may not be opened, the old one is still drained."""
+    append(log, "a1\n")
+    f = Follower(str(log))
+    f.poll()
+    append(log, "a2\n")
+    log.rename(log.with_name("cart.log.1"))
+    append(log, "b1\n")
+    real = os.open
+
+    def refuse(path: str, *args: int) -> int:
+        if path == str(log):
+            raise PermissionError(13, "no", path)
+        return real(path, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        assert f.poll() == [b"a2"]
+    assert f.settle() == [b"b1"]
+    assert f.reports["source_skipped", "permission_denied"] == 1

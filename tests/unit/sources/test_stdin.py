@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from aiops.config import build_component
+from aiops.errors import ConfigError
 from aiops.model import Block, ChangeEvent, Gap, Points, Watched
 from aiops.sources.stdin import StdinSource
 from aiops.testing import MemoryIntake
@@ -83,6 +85,14 @@ async def test_line_without_end_is_cut_and_counted(tmp_path: Path) -> None:
     os.close(fd)
     assert intake.lines() == [b"x" * 100, b"next"]
     assert intake.reports["line_cut", "max_line"] == 1
+
+
+def test_fields_are_the_configuration() -> None:
+    """Labels and the line limit can be configured, and nothing else."""
+    table = {"labels": {"service": "cart"}, "max_line": "64KiB"}
+    assert build_component(StdinSource, table, "sources.stdin[0]").max_line == 65536
+    with pytest.raises(ConfigError):
+        build_component(StdinSource, {"_fd": 3}, "sources.stdin[0]")
 
 
 async def test_cancellation_passes() -> None:
