@@ -20,6 +20,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(DEV) ## Create .venv with everything for development
+	@true
 
 run: $(RUNTIME) ## Watch this host's journal, logs and metrics (ARGS="PATH…" for others)
 	@exec $(BIN)/aiops run $(ARGS)

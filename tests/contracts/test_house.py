@@ -126,7 +126,7 @@ def test_files_hold_one_idea() -> None:
 
 def test_files_are_named_for_what_is_in_them() -> None:
     """No module is a drawer for whatever fits nowhere else."""
-    drawer = re.compile(r"(utils?|helpers?|common|misc|base_.*|.*_?(manager|handler)s?)\.py")
+    drawer = re.compile(r"(utils?|helpers?|common|misc|base_.*|(.*_)?(manager|handler)s?)\.py")
     names = python_files("aiops", "detectors", "tests", "benchmarks")
 
     assert [short(path) for path in names if drawer.fullmatch(path.name)] == []
