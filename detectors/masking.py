@@ -28,7 +28,7 @@ _CALENDAR = frozenset(
 )
 
 _MAX_CACHED_LINE = 2048
-_MIN_ID = 6
+_MIN_ID = 7
 _MAX_VERDICTS = 16_384
 _HEX_DASH = _HEX + b"-"
 _RUN_CLASS = bytes(
@@ -39,7 +39,7 @@ _CASE = bytes(
     ord("A") if chr(code).isupper() else ord("a") if chr(code).islower() else code
     for code in range(128)
 ) + bytes(range(128, 256))
-_ID_RUN = re.compile(rb"[0-9A-Za-z_-]{6,}")
+_ID_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
 # "Sat", "Sun" and "May" are also words: only before a number are they part of a date.
 _SHY_CALENDAR = re.compile(rb"(?<!\S)(?:Sat|Sun|May)(?= (?:(?:May|Sun) )?<\*>)")
 _COARSE = re.compile(rb"([,!;:=|\"'\[\](){}<>])")
@@ -62,7 +62,7 @@ _KEPT_NAME = re.compile(rb"[A-Za-z]{2,6}0|[A-Za-z]0")
 _JOINT = re.compile(rb"[-_0]+")
 _CAMEL = re.compile(rb"[A-Z]*[a-z]{2,}(?:[A-Z]+[a-z]{2,})*|[A-Z]+")
 _VOWEL = re.compile(rb"[aeiouyAEIOUY]")
-_CONSONANTS = re.compile(rb"[a-z](?:(?![aeiouyAEIOUY])[A-Za-z]){6,}")
+_CONSONANTS = re.compile(rb"[a-z](?:(?![aeiouyAEIOUY])[A-Za-z]){7,}")
 _SHORT_HUMP = re.compile(rb"[A-Z][a-z](?=[A-Z])|[a-z][A-Z](?=[a-z0][A-Z0])")
 
 
@@ -133,12 +133,14 @@ def collapse_ids(data: bytes, verdicts: _Verdicts | None = None) -> bytes:
         begins, ends = begins[maybe], ends[maybe]
         nearest = np.append(zeros, len(piece))[np.searchsorted(zeros, begins)]
         with_zero = nearest < ends
+        first, last = begins[with_zero].tolist(), ends[with_zero].tolist()
+        runs = [piece[b:e] for b, e in zip(first, last, strict=True)]
         at = 0
-        for begin, stop in zip(begins[with_zero].tolist(), ends[with_zero].tolist(), strict=True):
-            if known[piece[begin:stop]]:
+        for begin, stop, found in zip(first, last, map(known.__getitem__, runs), strict=True):
+            if found:
                 out.append(piece[at:begin])
-                out.append(b"0")
                 at = stop
+                out.append(b"0")
         out.append(piece[at:])
     return b"".join(out)
 
