@@ -9,7 +9,7 @@ def test_a_young_series_averages_and_an_old_one_forgets_in_wall_time() -> None:
     """The first sample counts fully, the tenth thousandth as the memory says."""
     weight = gain(np.array([1.0, 10_000.0]), np.array([0.0, 864.0]), 86400.0)
     assert weight[0] == 1.0
-    assert abs(weight[1] - (1 - np.exp(-0.01))) < 1e-12
+    assert abs(weight[1] - 864.0 / (86400.0 + 864.0)) < 1e-12
 
 
 def test_a_deviation_is_never_nothing() -> None:
