@@ -6,6 +6,7 @@ and deletion may lose what was unread at that moment, which the model knows exac
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import tempfile
@@ -156,6 +157,17 @@ class TailerModel(RuleBasedStateMachine):
         self.stamp(self.log)
         self.current = []
 
+    @precondition(lambda self: not self.renamed and (self.dir / "cart.log.1").exists())
+    @rule()
+    def compress(self) -> None:
+        """The last part is compressed at once, read or not, as gzip does it: same time."""
+        part = self.dir / "cart.log.1"
+        time = part.stat().st_mtime_ns
+        packed = self.dir / "cart.log.1.gz"
+        packed.write_bytes(gzip.compress(part.read_bytes()))
+        os.utime(packed, ns=(time, time))
+        part.unlink()
+
     @precondition(lambda self: not self.renamed and not self.partial)
     @rule()
     def delete(self) -> None:
@@ -196,9 +208,10 @@ class TailerModel(RuleBasedStateMachine):
 
     def shift(self) -> None:
         for number in range(KEEP + 2, 0, -1):
-            older = self.dir / f"cart.log.{number}"
-            if older.exists():
-                older.rename(self.dir / f"cart.log.{number + 1}")
+            for ending in ("", ".gz"):
+                older = self.dir / f"cart.log.{number}{ending}"
+                if older.exists():
+                    older.rename(self.dir / f"cart.log.{number + 1}{ending}")
 
     @invariant()
     def nothing_twice_and_in_order(self) -> None:

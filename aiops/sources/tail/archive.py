@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from aiops.model import Block, Stream, Watched
 from aiops.sources.tail.identity import HEAD, digest
+from aiops.sources.tail.inflate import Inflater
 from aiops.sources.tail.lines import BLOCK, codec_of, cut_lines
 from aiops.sources.tail.stream import TURN
 
@@ -26,46 +25,6 @@ class Spot(msgspec.Struct, frozen=True, array_like=True):
     offset: int
     cutting: bool = False
     done: bool = False
-
-
-class Inflater:
-    """Inflate a gzip file piece by piece, several members included; memory stays bounded.
-
-    A file that ends too early or is damaged ends where it does, with ``broken`` set.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.broken = False
-        self._file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115  closed by its reader
-        self._engine = zlib.decompressobj(wbits=31)
-        self._pending = b""
-
-    def read(self, size: int) -> bytes:
-        """Return up to *size* inflated bytes, empty at the end; raises ``OSError``."""
-        out = b""
-        while not out and not self.broken:
-            if self._engine.eof:
-                rest = (self._engine.unused_data or self._file.read(_INPUT)).lstrip(b"\0")
-                if not rest:
-                    break
-                self._engine, self._pending = zlib.decompressobj(wbits=31), rest
-            if not self._pending:
-                self._pending = self._file.read(_INPUT)
-                if not self._pending:
-                    self.broken = True
-                    break
-            try:
-                out = self._engine.decompress(self._pending, size)
-            except zlib.error:
-                self.broken = True
-            self._pending = self._engine.unconsumed_tail
-        return out
-
-    def close(self) -> None:
-        self._file.close()
-
-
-_INPUT: Final = 64 * 1024
 
 
 def fingerprint(path: str) -> str | None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from aiops.sources.tail.identity import TAIL, FileId, Mark, holds
+from aiops.sources.tail.identity import HEAD, TAIL, FileId, Mark, digest, holds
+from aiops.sources.tail.inflate import Inflater
+from aiops.sources.tail.lines import BLOCK
 from aiops.sources.tail.reading import TailedFile, open_file
 from aiops.sources.tail.siblings import Sibling, changed_after, newer_than, siblings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+# Inflating happens between two looks: about a second at most.
+_UNPACKED: Final = 256 * 2**20
 
 
 class How(StrEnum):
@@ -83,12 +91,24 @@ def after_file(
         if sibling.id == old.id:
             return _after(newer_than(sibling, around), skip, max_line)
     mark = old.mark()
-    files = _after(changed_after(mark.mtime_ns, around), skip, max_line)
-    for file in files:
-        # A copy of what was read already (copytruncate, then a delete) is not new.
-        if mark.offset and holds(_fd(file), mark):
+    files = []
+    for file in _after(changed_after(mark.mtime_ns, around), skip, max_line):
+        if not _same_text(file, old, mark):
+            files.append(file)
+        elif holds(_fd(old), mark):
+            # The old file itself still has all of it (it was compressed or copied, then deleted).
+            file.close()
+        else:
             file.seek(mark.offset, cutting=mark.cutting)
+            files.append(file)
     return files
+
+
+def _same_text(file: TailedFile, old: TailedFile, mark: Mark) -> bool:
+    if mark.offset:
+        return holds(_fd(file), mark)
+    head = os.pread(_fd(old), HEAD, 0)
+    return bool(head) and os.pread(_fd(file), len(head), 0) == head
 
 
 def _copied(
@@ -100,7 +120,7 @@ def _copied(
         return []
     late = [s for s in around if s.related and s.mtime_ns >= mark.mtime_ns]
     for sibling in sorted(late, key=lambda s: (s.rank, s.mtime_ns), reverse=True):
-        if skip(sibling.id) or sibling.size < mark.offset:
+        if skip(sibling.id) or (sibling.size < mark.offset and not sibling.compressed):
             continue
         if old := _opened(sibling, mark, max_line):
             return [old, *_after(newer_than(sibling, around), skip, max_line)]
@@ -110,18 +130,19 @@ def _copied(
 def _after(found: list[Sibling], skip: Callable[[FileId], bool], max_line: int) -> list[TailedFile]:
     files = []
     for sibling in found:
-        if not sibling.compressed and sibling.size and not skip(sibling.id):
+        if sibling.size and not skip(sibling.id):
             with contextlib.suppress(OSError):
-                files.append(open_file(sibling.path, max_line=max_line))
+                if file := _open(sibling, None, max_line):
+                    files.append(file)
     return files
 
 
 def _opened(sibling: Sibling, mark: Mark, max_line: int) -> TailedFile | None:
-    if sibling.compressed:
-        return None
     try:
-        file = open_file(sibling.path, max_line=max_line)
+        file = _open(sibling, mark, max_line)
     except OSError:
+        return None
+    if file is None:
         return None
     try:
         if holds(_fd(file), mark):
@@ -131,6 +152,41 @@ def _opened(sibling: Sibling, mark: Mark, max_line: int) -> TailedFile | None:
         pass
     file.close()
     return None
+
+
+def _open(sibling: Sibling, mark: Mark | None, max_line: int) -> TailedFile | None:
+    if not sibling.compressed:
+        return open_file(sibling.path, max_line=max_line)
+    if not sibling.path.endswith(".gz"):
+        return None
+    return _unpacked(sibling, mark, max_line)
+
+
+def _unpacked(sibling: Sibling, mark: Mark | None, max_line: int) -> TailedFile | None:
+    """Inflate a part that was compressed before it was read to its end into a nameless file."""
+    inflater = Inflater(sibling.path)
+    try:
+        with tempfile.TemporaryFile() as room:
+            head = b""
+            while len(head) < HEAD and (more := inflater.read(HEAD - len(head))):
+                head += more
+            if mark is not None and digest(head[: mark.head_len]) != mark.head:
+                return None
+            size, more = 0, head
+            while more:
+                room.write(more)
+                size += len(more)
+                if size > _UNPACKED:
+                    return None
+                more = inflater.read(BLOCK)
+            room.flush()
+            if inflater.broken:
+                return None
+            # A mark made while reading this must find the archive again: same time.
+            os.utime(room.fileno(), ns=(sibling.mtime_ns, sibling.mtime_ns))
+            return TailedFile(sibling.path, os.dup(room.fileno()), max_line=max_line)
+    finally:
+        inflater.close()
 
 
 def _fd(file: TailedFile) -> int:

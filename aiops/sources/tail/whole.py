@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aiops.model import Block, Stream
-from aiops.sources.tail.archive import Inflater
+from aiops.sources.tail.inflate import Inflater
 from aiops.sources.tail.lines import BLOCK, codec_of, cut_lines
 
 if TYPE_CHECKING:

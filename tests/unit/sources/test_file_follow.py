@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from itertools import pairwise
 from pathlib import Path
@@ -440,3 +441,30 @@ def test_unreadable_new_file_does_not_hide_the_old_one(
         assert f.poll() == [b"a2"]
     assert f.settle() == [b"b1"]
     assert f.reports["source_skipped", "permission_denied"] == 1
+
+
+def test_part_compressed_while_stopped_is_finished(log: Path) -> None:
+    """The unread rest of a file that was rotated and compressed is read from the archive."""
+    append(log, "a1\n")
+    f = Follower(str(log))
+    f.poll()
+    append(log, "a2\n")
+    times = (log.stat().st_atime_ns, log.stat().st_mtime_ns)
+    packed = log.with_name("cart.log.1.gz")
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    os.utime(packed, ns=times)
+    log.unlink()
+    append(log, "b1\n")
+    assert f.restart().settle() == [b"a2", b"b1"]
+
+
+def test_part_compressed_while_read_is_not_read_twice(log: Path) -> None:
+    """A file that is compressed and deleted under us is finished by its descriptor alone."""
+    append(log, "a1\n")
+    f = Follower(str(log))
+    f.poll()
+    append(log, "a2\n")
+    log.with_name("cart.log.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+    log.unlink()
+    append(log, "b1\n")
+    assert f.settle() == [b"a2", b"b1"]
