@@ -68,6 +68,17 @@ def _hide(found: re.Match[bytes]) -> bytes:
     return found[0].translate(_HIDE)
 
 
+def value_places(fields: tuple[bytes, ...]) -> tuple[int, ...]:
+    """Return the places of the values of ``key=value``, ``key="value"`` and ``key=[a, b]``."""
+    return tuple(place for place in range(2, len(fields), 2) if _is_value(fields, place))
+
+
+def _is_value(fields: tuple[bytes, ...], place: int) -> bool:
+    if place > 2 and fields[place - 1] in b'["' and not fields[place - 2]:
+        place -= 2
+    return fields[place - 1] == b"=" and fields[place - 2] != b""
+
+
 def render(shown: tuple[bytes, ...]) -> bytes:
     """Join shown fields to text again."""
     return b"".join(shown).translate(_SHOW)
@@ -111,8 +122,8 @@ class Evidence:
             return self.wild
         if named_by.lower() in _NAMING:
             return self.named
-        quoted = before == b'"' and place > 2 and around[place - 3] == b"="
-        if before == b"=" or quoted or (before == b"[" and any(_COMMA in word for word in words)):
+        listed = before == b"[" and any(_COMMA in word for word in words)
+        if listed or (place and _is_value(around, place)):
             return self.name
         if all(map(_is_name, words)):
             return self.name

@@ -26,9 +26,13 @@ from detectors.template_fields import (
     skeleton_of,
     split_fields,
     split_shown,
+    value_places,
 )
 
 OTHER = b"<other>"
+
+# Shared, because every cluster names the same few places.
+_ONE_PLACE: tuple[tuple[int, ...], ...] = tuple((2 * i,) for i in range(128))
 
 _CHAIN = re.compile(r"<\*>(?:<\*>)+")
 
@@ -59,18 +63,28 @@ class _Cluster:
     count: int
     first: float
     last: float
-    hashes: tuple[int, ...] | None = None
+    around: tuple[tuple[int, tuple[int, ...]], ...] | None = None
 
     def canon(self) -> bytes:
         return b"".join(self.fields)
 
-    def without_one(self) -> tuple[int, ...]:
-        """Return a hash of all words but one, for each word: what siblings have in common."""
-        if self.hashes is None:
+    def siblings(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Return (hash of the words around, places left out): equal hashes make siblings.
+
+        Each word is left out once, and once all values of keys together.
+        """
+        if self.around is None:
             parts = [hash((i, word)) for i, word in enumerate(self.fields[::2])]
             total = sum(parts)
-            self.hashes = tuple([total - part for part in parts])
-        return self.hashes
+            around: list[tuple[int, tuple[int, ...]]] = [
+                (total - part, _ONE_PLACE[i] if i < len(_ONE_PLACE) else (2 * i,))
+                for i, part in enumerate(parts)
+            ]
+            values = value_places(self.fields)
+            if len(values) > 1:
+                around.append((total - sum(parts[place // 2] for place in values), values))
+            self.around = tuple(around)
+        return self.around
 
     def rest(self) -> tuple[bytes, ...]:
         return _without(self.fields, self.holes)
@@ -327,36 +341,46 @@ class TemplateMiner:
             merges = self._siblings(group, changed)
             gone: set[str] = set()
             changed = []
-            for _, place, members in merges:
+            for _, places, members in merges:
                 if not any(member.id in gone for member in members):
                     gone.update(member.id for member in members)
-                    changed.append(self._merge(group, members, place, merged_into))
+                    changed.append(self._merge(group, members, places, merged_into))
         if merged_into:
             self._known.clear()
 
     def _siblings(
         self, group: _Group, changed: list[_Cluster]
-    ) -> list[tuple[tuple[int, int, bytes], int, list[_Cluster]]]:
-        """Find sets of clusters that differ in one field only, best evidence first."""
-        wanted: dict[int, tuple[int, list[_Cluster]]] = {}
+    ) -> list[tuple[tuple[int, int, tuple[int, ...], bytes], tuple[int, ...], list[_Cluster]]]:
+        """Find clusters that differ in one field or in values of keys only, best evidence first."""
+        wanted: dict[int, tuple[tuple[int, ...], list[_Cluster]]] = {}
         for cluster in changed:
-            for i, key in enumerate(cluster.without_one()):
-                wanted[key] = (2 * i, [])
+            for key, places in cluster.siblings():
+                wanted[key] = (places, [])
         for cluster in group.exact.values():
-            for key in cluster.without_one():
+            for key, _ in cluster.siblings():
                 found = wanted.get(key)
                 if found is not None:
                     found[1].append(cluster)
         merges = []
-        for place, bucket in wanted.values():
+        for places, bucket in wanted.values():
             if len(bucket) < 2:
                 continue
             members = sorted(bucket, key=lambda c: c.seed)
-            around = _without(members[0].fields, (place,))
-            members = [m for m in members if _without(m.fields, (place,)) == around]
-            values = {m.fields[place] for m in members}
-            if len(values) >= self.evidence.needed(around, place, values):
-                merges.append(((-len(values), place, members[0].seed), place, members))
+            around = _without(members[0].fields, places)
+            members = [m for m in members if _without(m.fields, places) == around]
+            values = {place: {m.fields[place] for m in members} for place in places}
+            differing = tuple(place for place in places if len(values[place]) > 1)
+            seen = min((len(values[place]) for place in differing), default=0)
+            if len(places) == 1:
+                enough = seen >= self.evidence.needed(around, places[0], values[places[0]])
+            else:
+                enough = bool(differing) and all(
+                    len(members) >= self.evidence.needed(around, place, values[place])
+                    for place in differing
+                )
+            if enough:
+                rank = (len(places), -len(members), differing, members[0].seed)
+                merges.append((rank, differing, members))
         merges.sort(key=lambda merge: merge[0])
         return merges
 
@@ -364,15 +388,15 @@ class TemplateMiner:
         self,
         group: _Group,
         members: list[_Cluster],
-        place: int,
+        places: tuple[int, ...],
         merged_into: dict[str, _Cluster],
     ) -> _Cluster:
         keep = members[0]
         for member in members:
             group.remove(member)
-        keep.fields = _without(keep.fields, (place,))
-        keep.hashes = None
-        keep.holes = tuple(sorted({place}.union(*(m.holes for m in members))))
+        keep.fields = _without(keep.fields, places)
+        keep.around = None
+        keep.holes = tuple(sorted(set(places).union(*(m.holes for m in members))))
         for member in members[1:]:
             keep.shown = _common(keep.shown, member.shown)
             keep.count += member.count

@@ -185,6 +185,28 @@ def test_quoted_values_of_any_length_are_one_value() -> None:
     assert [t.text for t in miner.templates()] == ['acquire tag="<*>", flags=<*>']
 
 
+def test_values_of_keys_may_vary_together() -> None:
+    """Lines that differ only in values of keys are one template, unless a value is a state."""
+    trips = (("shanghai", "suzhou"), ("nanjing", "wuxi"), ("wuxi", "beijing"), ("suzhou", "jinan"))
+    miner = TemplateMiner("trips")
+    miner.learn(
+        mask(
+            *(
+                f"Seat(no={i}, start={a}, dest={b}, stations=[{a}, x, {b}])"
+                for i, (a, b) in enumerate(trips)
+            )
+        ),
+        0.0,
+    )
+    assert [t.text for t in miner.templates()] == [
+        "Seat(no=<*>, start=<*>, dest=<*>, stations=[<*>])"
+    ]
+    states = (("NEW", "wuxi"), ("RUNNING", "suzhou"), ("DONE", "jinan"), ("FAILED", "xian"))
+    miner = TemplateMiner("jobs")
+    miner.learn(mask(*(f"Job(state={a}, node={b})" for a, b in states)), 0.0)
+    assert len(miner.templates()) == 4
+
+
 def test_states_in_capitals_are_events() -> None:
     """Steps of a state machine stay apart."""
     states = ("NEW", "RUNNING", "FAILED", "KILLED", "SUCCEEDED", "SETUP")
