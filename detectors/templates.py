@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.masking import WILD
 from detectors.template_fields import (
     Evidence,
     canonical,
@@ -26,13 +25,10 @@ from detectors.template_fields import (
     skeleton_of,
     split_fields,
     split_shown,
-    value_places,
 )
+from detectors.template_groups import Cluster, Group, common, without
 
 OTHER = b"<other>"
-
-# Shared, because every cluster names the same few places.
-_ONE_PLACE: tuple[tuple[int, ...], ...] = tuple((2 * i,) for i in range(128))
 
 _CHAIN = re.compile(r"<\*>(?:<\*>)+")
 
@@ -47,87 +43,6 @@ class Template:
     first_seen: float
     last_seen: float
     sample: str
-
-
-@dataclass(slots=True, eq=False)
-class _Cluster:
-    """One template in the making; ``seed`` is the smallest masked line that founded it."""
-
-    id: str
-    seed: bytes
-    fields: tuple[bytes, ...]
-    shown: tuple[bytes, ...]
-    holes: tuple[int, ...]
-    skeleton: bytes
-    sample: bytes
-    count: int
-    first: float
-    last: float
-    around: tuple[tuple[int, tuple[int, ...]], ...] | None = None
-
-    def canon(self) -> bytes:
-        return b"".join(self.fields)
-
-    def siblings(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        """Return (hash of the words around, places left out): equal hashes make siblings.
-
-        Each word is left out once, and once all values of keys together.
-        """
-        if self.around is None:
-            parts = [hash((i, word)) for i, word in enumerate(self.fields[::2])]
-            total = sum(parts)
-            around: list[tuple[int, tuple[int, ...]]] = [
-                (total - part, _ONE_PLACE[i] if i < len(_ONE_PLACE) else (2 * i,))
-                for i, part in enumerate(parts)
-            ]
-            values = value_places(self.fields)
-            if len(values) > 1:
-                around.append((total - sum(parts[place // 2] for place in values), values))
-            self.around = tuple(around)
-        return self.around
-
-    def rest(self) -> tuple[bytes, ...]:
-        return _without(self.fields, self.holes)
-
-
-@dataclass(slots=True, eq=False)
-class _Group:
-    """All clusters of one skeleton; ``holed`` finds those with holes by what surrounds them."""
-
-    exact: dict[bytes, _Cluster] = field(default_factory=dict)
-    holed: dict[tuple[int, ...], dict[tuple[bytes, ...], _Cluster]] = field(default_factory=dict)
-
-    def add(self, cluster: _Cluster) -> None:
-        self.exact[cluster.canon()] = cluster
-        if cluster.holes:
-            self.holed.setdefault(cluster.holes, {})[cluster.rest()] = cluster
-            self.holed = dict(sorted(self.holed.items(), key=lambda item: (len(item[0]), item[0])))
-
-    def remove(self, cluster: _Cluster) -> None:
-        del self.exact[cluster.canon()]
-        if cluster.holes:
-            same = self.holed[cluster.holes]
-            del same[cluster.rest()]
-            if not same:
-                del self.holed[cluster.holes]
-
-    def match(self, canon: bytes) -> _Cluster | None:
-        found = self.exact.get(canon)
-        if found is not None or not self.holed:
-            return found
-        fields = split_fields(canon)
-        for holes, by_rest in self.holed.items():
-            found = by_rest.get(_without(fields, holes))
-            if found is not None:
-                return found
-        return None
-
-
-def _without(fields: tuple[bytes, ...], holes: tuple[int, ...]) -> tuple[bytes, ...]:
-    kept = list(fields)
-    for hole in holes:
-        kept[hole] = WILD
-    return tuple(kept)
 
 
 class TemplateMiner:
@@ -170,10 +85,10 @@ class TemplateMiner:
         self.evicted = 0
         self.refused = 0
         self._credit = novelty
-        self._clusters: dict[str, _Cluster] = {}
-        self._groups: dict[bytes, _Group] = {}
+        self._clusters: dict[str, Cluster] = {}
+        self._groups: dict[bytes, Group] = {}
         self._forward: dict[str, str] = {}
-        self._known: dict[bytes, _Cluster] = {}
+        self._known: dict[bytes, Cluster] = {}
         self._other = self._new(OTHER, ((OTHER,), (OTHER,)), b"", OTHER, 0.0)
 
     # --- asking ---------------------------------------------------------------------------
@@ -233,7 +148,7 @@ class TemplateMiner:
         samples
             A raw line for masked lines, kept as the sample of templates they found.
         """
-        found: dict[bytes, _Cluster] = {}
+        found: dict[bytes, Cluster] = {}
         novel: dict[bytes, int] = {}
         known = self._known
         for line, n in masked:
@@ -246,7 +161,7 @@ class TemplateMiner:
                 found[line] = cluster
                 self._saw(cluster, n, at)
         self._credit = min(self.novelty, self._credit + max(1, self.novelty // 16))
-        merged_into: dict[str, _Cluster] = {}
+        merged_into: dict[str, Cluster] = {}
         if novel:
             touched = self._admit(novel, at, samples or {}, found)
             for skeleton in sorted(touched):
@@ -258,28 +173,28 @@ class TemplateMiner:
             ids[line] = here if here in self._clusters else self._other.id
         return ids
 
-    def _saw(self, cluster: _Cluster, n: int, at: float) -> None:
+    def _saw(self, cluster: Cluster, n: int, at: float) -> None:
         if not cluster.count:
             cluster.first = at
         cluster.count += n
         cluster.first = min(cluster.first, at)
         cluster.last = max(cluster.last, at)
 
-    def _find(self, line: bytes) -> _Cluster | None:
+    def _find(self, line: bytes) -> Cluster | None:
         canon = canonical(line)
         group = self._groups.get(skeleton_of(canon))
         return None if group is None else group.match(canon)
 
-    def _recognise(self, line: bytes) -> _Cluster | None:
+    def _recognise(self, line: bytes) -> Cluster | None:
         """Find a line's cluster for learning: what the template shows must fit the line too."""
         cluster = self._find(line)
         if cluster is not None:
             if cluster.shown != cluster.fields:
-                cluster.shown = _common(cluster.shown, split_shown(line))
+                cluster.shown = common(cluster.shown, split_shown(line))
             self._remember(line, cluster)
         return cluster
 
-    def _remember(self, line: bytes, cluster: _Cluster) -> None:
+    def _remember(self, line: bytes, cluster: Cluster) -> None:
         if len(self._known) >= self.max_cached:
             self._known.clear()
         self._known[line] = cluster
@@ -289,8 +204,8 @@ class TemplateMiner:
         novel: dict[bytes, int],
         at: float,
         samples: Mapping[bytes, bytes],
-        found: dict[bytes, _Cluster],
-    ) -> dict[bytes, list[_Cluster]]:
+        found: dict[bytes, Cluster],
+    ) -> dict[bytes, list[Cluster]]:
         """Found clusters for novel lines, the frequent ones first, as far as the credit goes."""
         lines = sorted(novel)
         if len(lines) > self._credit:
@@ -301,11 +216,11 @@ class TemplateMiner:
             for line in refused:
                 found[line] = self._other
                 self._saw(self._other, novel[line], at)
-        touched: dict[bytes, list[_Cluster]] = {}
+        touched: dict[bytes, list[Cluster]] = {}
         for line in lines:
             canon, shown = canonical(line), split_shown(line)
             skeleton = skeleton_of(canon)
-            group = self._groups.setdefault(skeleton, _Group())
+            group = self._groups.setdefault(skeleton, Group())
             cluster = group.exact.get(canon)
             if cluster is None:
                 self._credit -= 1
@@ -316,7 +231,7 @@ class TemplateMiner:
                 group.add(cluster)
                 touched.setdefault(skeleton, []).append(cluster)
             elif shown != cluster.shown:
-                cluster.shown = _common(cluster.shown, shown)
+                cluster.shown = common(cluster.shown, shown)
             self._saw(cluster, novel[line], at)
             found[line] = cluster
             self._remember(line, cluster)
@@ -329,16 +244,16 @@ class TemplateMiner:
         skeleton: bytes,
         sample: bytes,
         at: float,
-    ) -> _Cluster:
+    ) -> Cluster:
         digest = blake2b(self.workload.encode() + b"\0" + seed).hexdigest()[:12]
-        return _Cluster(digest, seed, *split, (), skeleton, sample, 0, at, at)
+        return Cluster(digest, seed, *split, (), skeleton, sample, 0, at, at)
 
     def _generalise(
-        self, group: _Group, changed: list[_Cluster], merged_into: dict[str, _Cluster]
+        self, group: Group, changed: list[Cluster], merged_into: dict[str, Cluster]
     ) -> None:
         """Merge siblings of the changed clusters until no field has enough of them."""
         while changed and len(group.exact) > 1:
-            merges = self._siblings(group, changed)
+            merges = group.siblings(changed, self.evidence)
             gone: set[str] = set()
             changed = []
             for _, places, members in merges:
@@ -348,57 +263,21 @@ class TemplateMiner:
         if merged_into:
             self._known.clear()
 
-    def _siblings(
-        self, group: _Group, changed: list[_Cluster]
-    ) -> list[tuple[tuple[int, int, tuple[int, ...], bytes], tuple[int, ...], list[_Cluster]]]:
-        """Find clusters that differ in one field or in values of keys only, best evidence first."""
-        wanted: dict[int, tuple[tuple[int, ...], list[_Cluster]]] = {}
-        for cluster in changed:
-            for key, places in cluster.siblings():
-                wanted[key] = (places, [])
-        for cluster in group.exact.values():
-            for key, _ in cluster.siblings():
-                found = wanted.get(key)
-                if found is not None:
-                    found[1].append(cluster)
-        merges = []
-        for places, bucket in wanted.values():
-            if len(bucket) < 2:
-                continue
-            members = sorted(bucket, key=lambda c: c.seed)
-            around = _without(members[0].fields, places)
-            members = [m for m in members if _without(m.fields, places) == around]
-            values = {place: {m.fields[place] for m in members} for place in places}
-            differing = tuple(place for place in places if len(values[place]) > 1)
-            seen = min((len(values[place]) for place in differing), default=0)
-            if len(places) == 1:
-                enough = seen >= self.evidence.needed(around, places[0], values[places[0]])
-            else:
-                enough = bool(differing) and all(
-                    len(members) >= self.evidence.needed(around, place, values[place])
-                    for place in differing
-                )
-            if enough:
-                rank = (len(places), -len(members), differing, members[0].seed)
-                merges.append((rank, differing, members))
-        merges.sort(key=lambda merge: merge[0])
-        return merges
-
     def _merge(
         self,
-        group: _Group,
-        members: list[_Cluster],
+        group: Group,
+        members: list[Cluster],
         places: tuple[int, ...],
-        merged_into: dict[str, _Cluster],
-    ) -> _Cluster:
+        merged_into: dict[str, Cluster],
+    ) -> Cluster:
         keep = members[0]
         for member in members:
             group.remove(member)
-        keep.fields = _without(keep.fields, places)
+        keep.fields = without(keep.fields, places)
         keep.around = None
         keep.holes = tuple(sorted(set(places).union(*(m.holes for m in members))))
         for member in members[1:]:
-            keep.shown = _common(keep.shown, member.shown)
+            keep.shown = common(keep.shown, member.shown)
             keep.count += member.count
             keep.first = min(keep.first, member.first)
             keep.last = max(keep.last, member.last)
@@ -493,16 +372,12 @@ class TemplateMiner:
                 miner._other = cluster
                 continue
             miner._clusters[cluster.id] = cluster
-            miner._groups.setdefault(skeleton, _Group()).add(cluster)
+            miner._groups.setdefault(skeleton, Group()).add(cluster)
         return miner
 
 
-def _common(one: tuple[bytes, ...], two: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    return tuple(a if a == b else WILD for a, b in zip(one, two, strict=True))
-
-
-def _show(cluster: _Cluster) -> Template:
-    shown = _without(cluster.shown, cluster.holes)
+def _show(cluster: Cluster) -> Template:
+    shown = without(cluster.shown, cluster.holes)
     return Template(
         id=cluster.id,
         text=_CHAIN.sub("<*>", render(shown).decode("utf-8", "replace")),

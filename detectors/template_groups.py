@@ -1,0 +1,132 @@
+"""Keep the clusters of one skeleton and find which of them are one template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from detectors.masking import WILD
+from detectors.template_fields import Evidence, split_fields, value_places
+
+# Shared, because every cluster names the same few places.
+_ONE_PLACE: tuple[tuple[int, ...], ...] = tuple((2 * i,) for i in range(128))
+
+
+@dataclass(slots=True, eq=False)
+class Cluster:
+    """One template in the making; ``seed`` is the smallest masked line that founded it."""
+
+    id: str
+    seed: bytes
+    fields: tuple[bytes, ...]
+    shown: tuple[bytes, ...]
+    holes: tuple[int, ...]
+    skeleton: bytes
+    sample: bytes
+    count: int
+    first: float
+    last: float
+    around: tuple[tuple[int, tuple[int, ...]], ...] | None = None
+
+    def canon(self) -> bytes:
+        return b"".join(self.fields)
+
+    def siblings(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Return (hash of the words around, places left out): equal hashes make siblings.
+
+        Each word is left out once, and once all values of keys together.
+        """
+        if self.around is None:
+            parts = [hash((i, word)) for i, word in enumerate(self.fields[::2])]
+            total = sum(parts)
+            around: list[tuple[int, tuple[int, ...]]] = [
+                (total - part, _ONE_PLACE[i] if i < len(_ONE_PLACE) else (2 * i,))
+                for i, part in enumerate(parts)
+            ]
+            values = value_places(self.fields)
+            if len(values) > 1:
+                around.append((total - sum(parts[place // 2] for place in values), values))
+            self.around = tuple(around)
+        return self.around
+
+    def rest(self) -> tuple[bytes, ...]:
+        return without(self.fields, self.holes)
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """All clusters of one skeleton; ``holed`` finds those with holes by what surrounds them."""
+
+    exact: dict[bytes, Cluster] = field(default_factory=dict)
+    holed: dict[tuple[int, ...], dict[tuple[bytes, ...], Cluster]] = field(default_factory=dict)
+
+    def add(self, cluster: Cluster) -> None:
+        self.exact[cluster.canon()] = cluster
+        if cluster.holes:
+            self.holed.setdefault(cluster.holes, {})[cluster.rest()] = cluster
+            self.holed = dict(sorted(self.holed.items(), key=lambda item: (len(item[0]), item[0])))
+
+    def remove(self, cluster: Cluster) -> None:
+        del self.exact[cluster.canon()]
+        if cluster.holes:
+            same = self.holed[cluster.holes]
+            del same[cluster.rest()]
+            if not same:
+                del self.holed[cluster.holes]
+
+    def match(self, canon: bytes) -> Cluster | None:
+        found = self.exact.get(canon)
+        if found is not None or not self.holed:
+            return found
+        fields = split_fields(canon)
+        for holes, by_rest in self.holed.items():
+            found = by_rest.get(without(fields, holes))
+            if found is not None:
+                return found
+        return None
+
+    def siblings(
+        self, changed: list[Cluster], evidence: Evidence
+    ) -> list[tuple[tuple[int, int, tuple[int, ...], bytes], tuple[int, ...], list[Cluster]]]:
+        """Find clusters that differ in one field or in values of keys only, best evidence first."""
+        wanted: dict[int, tuple[tuple[int, ...], list[Cluster]]] = {}
+        for cluster in changed:
+            for key, places in cluster.siblings():
+                wanted[key] = (places, [])
+        for cluster in self.exact.values():
+            for key, _ in cluster.siblings():
+                found = wanted.get(key)
+                if found is not None:
+                    found[1].append(cluster)
+        merges = []
+        for places, bucket in wanted.values():
+            if len(bucket) < 2:
+                continue
+            members = sorted(bucket, key=lambda c: c.seed)
+            around = without(members[0].fields, places)
+            members = [m for m in members if without(m.fields, places) == around]
+            values = {place: {m.fields[place] for m in members} for place in places}
+            differing = tuple(place for place in places if len(values[place]) > 1)
+            seen = min((len(values[place]) for place in differing), default=0)
+            if len(places) == 1:
+                enough = seen >= evidence.needed(around, places[0], values[places[0]])
+            else:
+                enough = bool(differing) and all(
+                    len(members) >= evidence.needed(around, place, values[place])
+                    for place in differing
+                )
+            if enough:
+                rank = (len(places), -len(members), differing, members[0].seed)
+                merges.append((rank, differing, members))
+        merges.sort(key=lambda merge: merge[0])
+        return merges
+
+
+def without(fields: tuple[bytes, ...], holes: tuple[int, ...]) -> tuple[bytes, ...]:
+    kept = list(fields)
+    for hole in holes:
+        kept[hole] = WILD
+    return tuple(kept)
+
+
+def common(one: tuple[bytes, ...], two: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(a if a == b else WILD for a, b in zip(one, two, strict=True))
