@@ -285,9 +285,10 @@ class Daemon:
     async def _save(self, result: Result) -> None:
         loop = asyncio.get_running_loop()
         began = time.monotonic()
-        number = await loop.run_in_executor(
-            self._writer, self.store.cuts.save, result.cut, self._clock()
-        )
+        cut = result.cut
+        if cut is None:
+            return
+        number = await loop.run_in_executor(self._writer, self.store.cuts.save, cut, self._clock())
         self._last_cost = time.monotonic() - began
         self.telemetry.cut_pause.observe(result.pause)
         self.telemetry.cut_seconds.observe(self._last_cost)

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from aiops.correlation.gate import odds, opens
@@ -122,9 +123,11 @@ class Engine:
     def feed(self, item: Input) -> list[Transition]:
         """Take one input; return all transitions that followed, in order."""
         if isinstance(item, Block):
-            self._block(item)
+            if self._holds_back(self._block(item)):
+                return []
         elif isinstance(item, Watched):
-            self._watched(item)
+            if self._holds_back(self._watched(item)):
+                return []
         elif isinstance(item, Points):
             self._points_at = max(self._points_at, item.at)
             self._waiting.push(item)
@@ -141,6 +144,7 @@ class Engine:
                 self._tick = max(self._tick, item.at)
         elif isinstance(item, Gap):
             self.facts["gaps"] += 1
+            self.metrics.gap(item.source)
         return self._release()
 
     def finish(self) -> list[Transition]:
@@ -185,12 +189,20 @@ class Engine:
 
     # --- streams ----------------------------------------------------------------------------
 
-    def _block(self, block: Block) -> None:
+    def _holds_back(self, flow: _Flowing | None) -> bool:
+        """Return whether this stream alone keeps everything that waits from being released."""
+        if flow is None or self._waiting.overfull or self._tick > self.clock:
+            return False
+        mark = self.logs.mark
+        due = self._waiting.first if mark is None else min(self._waiting.first, mark)
+        return flow.bound < due
+
+    def _block(self, block: Block) -> _Flowing | None:
         flow = self._streams.get(block.stream.id)
         if flow is None:
             if len(self._streams) >= self.settings.max_streams:
                 self.facts["streams_refused"] += 1
-                return
+                return None
             windows = StreamWindows(block.stream, self.settings.window, self.kinds)
             flow = self._streams[block.stream.id] = _Flowing(windows)
             self._low = None
@@ -199,11 +211,12 @@ class Engine:
         self._push(flow.windows.add(block))
         self._drain(flow.windows)
         self._moved(flow, before)
+        return flow
 
-    def _watched(self, item: Watched) -> None:
+    def _watched(self, item: Watched) -> _Flowing | None:
         flow = self._streams.get(item.stream.id)
         if flow is None:
-            return
+            return None
         before = flow.bound
         flow.unread = False
         self._push(flow.windows.settle())
@@ -211,7 +224,7 @@ class Engine:
         to = self._idle_mark(flow, item.at)
         if to is None:
             self._moved(flow, before)
-            return
+            return flow
         if flow.windows.closes(to):
             self.facts["idle_advances"] += 1
         if self._follows_clock(flow):
@@ -221,6 +234,7 @@ class Engine:
             self._push(flow.windows.flush())
         self._drain(flow.windows)
         self._moved(flow, before)
+        return flow
 
     def _follows_clock(self, flow: _Flowing) -> bool:
         high = flow.windows.high
@@ -347,9 +361,7 @@ class Engine:
             where = homes(
                 anomaly, self.ledger.footprints(), self.topology, self.settings.group_window
             )
-            done += self.ledger.absorb(
-                anomaly, where, lambda all_, counts, c=chance: opens(all_, c, counts)
-            )
+            done += self.ledger.absorb(anomaly, where, partial(opens, chance=chance))
         return self._say(done)
 
     def _rank(self, anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent]) -> Any:
@@ -515,7 +527,7 @@ class Engine:
         self._caught_up = False
 
 
-_SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "counters", "rivers", "ledger"}
+_SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "rivers", "ledger"}
 
 
 def _change(command: Command) -> ChangeEvent:

@@ -7,7 +7,7 @@ from typing import Any
 
 PRIOR_EVENTS = 0.5
 PRIOR_WINDOWS = 30.0
-WARMUP_WINDOWS = 12
+WARMUP_WINDOWS = 30
 
 
 class NoveltyRate:

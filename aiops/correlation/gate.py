@@ -35,7 +35,7 @@ def odds(threshold: float, tests_per_second: float, entities: int, window: float
     return Odds(threshold, math.log10(max(near * window, 1.0)))
 
 
-def opens(anomalies: Iterable[Anomaly], chance: Odds, counts: dict[str, float]) -> bool:
+def opens(anomalies: Iterable[Anomaly], counts: dict[str, float], *, chance: Odds) -> bool:
     """Return whether these anomalies (one a series) may open an incident.
 
     *counts* holds how often each series' line was seen in all, for first sights.

@@ -12,6 +12,7 @@ from aiops.model import Anomaly, ChangeEvent, Severity, Suspect
 CHANGE_REACH = 1800.0  # a change this long before the onset may be its cause
 ENOUGH = 1.2  # below this the best suspect is a guess: say "not enough evidence"
 MAX_SUSPECTS = 5
+WEAK = 3.0  # below this surprise an anomaly is context, not a symptom
 ONSET_SECONDS = 90.0
 
 
@@ -19,7 +20,7 @@ def rank(
     anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent], topology: Topology
 ) -> tuple[Suspect, ...]:
     """Return suspects, best first; empty means not enough evidence."""
-    bad = [a for a in anomalies if a.severity > Severity.INFO]
+    bad = [a for a in anomalies if a.severity > Severity.INFO and a.surprise >= WEAK]
     if not bad:
         return ()
     onset = min(a.since for a in bad)

@@ -25,6 +25,7 @@ MAX_ENTITIES = 50  # a half-space-trees object takes 1 MiB
 FEWEST_TOGETHER = 3
 CLIP = 20.0
 TOGETHER_EVERY = 60.0  # River's models are dear: once a minute is often enough for evidence
+COUNTERS = "counters:"
 _VERSION = 1
 
 
@@ -43,7 +44,7 @@ class MetricDetection:
         self._multivariate = multivariate
         self._drift = drift
         self._rows = Rows(SeriesBank(max_rows=max_series))
-        self._rates = CounterRates()
+        self._rates: dict[str, CounterRates] = {}
         self._columns: dict[str, _Columns] = {}
         self._joint: dict[str, RiverAnomaly] = {}
         self._drifts: dict[str, RiverDrift] = {}
@@ -74,7 +75,10 @@ class MetricDetection:
             pace = self._pace.get(source, at - last)
             self._pace[source] = points.interval or pace + 0.1 * ((at - last) - pace)
         self._last[source] = at
-        values = self._rates.rates(points.columns, at, points.values)
+        rates = self._rates.get(source)
+        if rates is None:
+            rates = self._rates[source] = CounterRates()
+        values = rates.rates(points.columns, at, points.values)
         infinite = np.isinf(values)
         if infinite.any():
             self.facts["not_finite"] += int(np.count_nonzero(infinite))
@@ -91,6 +95,11 @@ class MetricDetection:
             columns.together_at = at + TOGETHER_EVERY
             found += self._together(columns, at, values[columns.kept], scores, threshold)
         return found
+
+    def gap(self, source: str) -> None:
+        """Start a source's rates anew: it did not watch for a while."""
+        if source in self._rates:
+            self._rates[source].gap()
 
     def _bind(self, points: Points) -> _Columns:
         series = points.columns.series
@@ -166,18 +175,20 @@ class MetricDetection:
     def to_sections(self) -> list[Section]:
         """Return the bank, the counters and River's recent inputs."""
         bank, parts = self._rows.to_state()
-        rates, rate_parts = self._rates.to_state()
         header: dict[str, Any] = {"pace": self._pace, "last": self._last, "joint": {}, "drift": {}}
         arrays: dict[str, NDArray[Any]] = {}
-        for name, models in (("joint", self._joint), ("drift", self._drifts)):
-            for n, (entity, model) in enumerate(sorted(models.items())):
-                state, ring = model.to_state()
-                header[name][entity] = state
-                arrays |= {f"{name}.{n}.{key}": value for key, value in ring.items()}
+        parts_of: list[tuple[str, str, Any]] = [
+            *(("joint", entity, model) for entity, model in sorted(self._joint.items())),
+            *(("drift", entity, model) for entity, model in sorted(self._drifts.items())),
+        ]
+        for name, entity, model in parts_of:
+            state, ring = model.to_state()
+            arrays |= {f"{name}.{len(header[name])}.{key}": value for key, value in ring.items()}
+            header[name][entity] = state
         return [
             Section("metric_rows", _VERSION, bank, parts),
-            Section("counters", _VERSION, rates, rate_parts),
             Section("rivers", _VERSION, header, arrays),
+            *(rates.to_state(COUNTERS + source) for source, rates in sorted(self._rates.items())),
         ]
 
     def restore(self, sections: dict[str, Section]) -> None:
@@ -185,8 +196,9 @@ class MetricDetection:
         known = {name: s for name, s in sections.items() if s.version == _VERSION}
         if (rows := known.get("metric_rows")) is not None:
             self._rows = Rows.from_state(dict(rows.header), dict(rows.arrays))
-        if (rates := known.get("counters")) is not None:
-            self._rates = CounterRates.from_state(dict(rates.header), dict(rates.arrays))
+        for name, section in sections.items():
+            if name.startswith(COUNTERS):
+                self._rates[name.removeprefix(COUNTERS)] = CounterRates.from_state(section)
         if (rivers := known.get("rivers")) is not None:
             self._pace, self._last = dict(rivers.header["pace"]), dict(rivers.header["last"])
             for n, (entity, state) in enumerate(sorted(rivers.header["joint"].items())):

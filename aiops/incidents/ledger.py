@@ -29,6 +29,7 @@ from aiops.model import (
 MAX_SERIES = 60
 MAX_SAMPLES = 3
 MAX_CHANGES = 10
+CONTEXT = 3.0  # anomalies below this surprise, and good news, join stories but make none
 SETTLE = 180.0  # the one update waits this long for the rest of the story
 _VERSION = 1
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
@@ -61,7 +62,7 @@ class _Record:
     resolved_at: float | None = None
     told: bool = False
     told_at: float = 0.0
-    told_entities: tuple[str, ...] = ()
+    gist: tuple[str, ...] = ()
     notified: list[float] = field(default_factory=list)
     updates: int = 0
     acknowledged_by: str = ""
@@ -101,6 +102,8 @@ class Ledger:
         living = [self._records[h] for h in homes if h in self._records]
         record = self._choose(living)
         if record is None:
+            if not _counts(anomaly):
+                return []
             record = self._candidate(anomaly)
         done = self._merge(record, living, anomaly.at)
         self._add(record, anomaly)
@@ -109,7 +112,7 @@ class Ledger:
             if opens(list(record.anomalies.values()), record.counts):
                 done.append(self._open(record, at))
         elif record.state is State.RESOLVED:
-            if anomaly.severity > Severity.INFO:
+            if _counts(anomaly):
                 record.state, record.resolved_at = State.OPEN, None
                 done.append(self._emit(record, TransitionKind.REOPENED, at))
         else:
@@ -168,7 +171,7 @@ class Ledger:
             record.told = True
             record.told_at = at
             record.notified = [*record.notified, at][-20:]
-            record.told_entities = self._entities(record)
+            record.gist = self._gist(record)
 
     @property
     def pictures(self) -> list[Incident]:
@@ -227,9 +230,9 @@ class Ledger:
             since = min(known.since, anomaly.since)
             record.anomalies[key] = replace(anomaly, samples=samples, since=since)
         record.last[key] = max(anomaly.at, record.last.get(key, anomaly.at))
-        if anomaly.severity > Severity.INFO:
+        if _counts(anomaly):
             record.updated = max(record.updated, anomaly.at)
-        record.started = min(record.started, anomaly.since)
+            record.started = min(record.started, anomaly.since)
 
     def _open(self, record: _Record, at: float) -> Transition:
         live = [r for r in self._records.values() if r.state in _LIVE]
@@ -252,10 +255,13 @@ class Ledger:
         wait *= 4 ** max(record.updates - 1, 0)
         if not record.told or at - record.told_at < wait:
             return []
-        if self._entities(record) == record.told_entities:
+        before = record.severity
+        self._reconsider(record)
+        if record.severity > before:
+            return [self._emit(record, TransitionKind.ESCALATED, at)]
+        if self._gist(record) == record.gist:
             return []
         record.updates += 1
-        self._reconsider(record)
         return [self._emit(record, TransitionKind.UPDATED, at)]
 
     def _resolve(self, record: _Record, at: float) -> Transition:
@@ -264,7 +270,7 @@ class Ledger:
         return self._emit(record, TransitionKind.RESOLVED, at)
 
     def _reconsider(self, record: _Record) -> None:
-        bad = [a for a in record.anomalies.values() if a.severity > Severity.INFO]
+        bad = [a for a in record.anomalies.values() if _counts(a)]
         worst = max((a.severity for a in bad), default=Severity.INFO)
         failing = {a.entity for a in bad if a.severity >= Severity.ERROR}
         if len(failing) >= 3:
@@ -283,10 +289,17 @@ class Ledger:
         record.seq += 1
         return Transition(kind, self._picture(record), at)
 
+    @classmethod
+    def _gist(cls, record: _Record) -> tuple[str, ...]:
+        """Return what an update would be about: who is affected and who is suspected first."""
+        suspect = record.suspects[0].entity if record.suspects else ""
+        return (suspect, *sorted(cls._entities(record)))
+
     @staticmethod
     def _entities(record: _Record) -> tuple[str, ...]:
         first: dict[str, float] = {}
-        for anomaly in record.anomalies.values():
+        every = list(record.anomalies.values())
+        for anomaly in [a for a in every if _counts(a)] or every:
             known = first.get(anomaly.entity, anomaly.since)
             first[anomaly.entity] = min(known, anomaly.since)
         return tuple(sorted(first, key=lambda e: (first[e], e)))
@@ -337,3 +350,8 @@ class Ledger:
         records = msgspec.convert(section.header["records"], list[_Record])
         self._records = {record.id: record for record in records}
         self._changes = msgspec.convert(section.header["changes"], list[ChangeEvent])
+
+
+def _counts(anomaly: Anomaly) -> bool:
+    """Return whether an anomaly is more than context: bad, and rare enough to matter."""
+    return anomaly.severity > Severity.INFO and anomaly.surprise >= CONTEXT
