@@ -14,7 +14,6 @@ import gzip
 import importlib.metadata
 import importlib.util
 import io
-import itertools
 import json
 import os
 import platform
@@ -63,7 +62,7 @@ class Reader:
         self.dense = 0
         self.ids: dict[bytes, str] = {}
 
-    def feed(self, block: bytes) -> list[bytes]:
+    def feed(self, block: bytes) -> None:
         keys = collapse_digits(block)
         if self.dense:
             self.dense -= 1
@@ -81,10 +80,8 @@ class Reader:
         for key, count in counts.items():
             self.counts[self.known[key]] += count
         self.open_lines += len(lines)
-        masked = [self.known[key] for key in lines] if self.window < 0 else []
-        if self.open_lines >= abs(self.window):
+        if self.open_lines >= self.window:
             self.close()
-        return masked
 
     def close(self) -> None:
         self.at += 10.0
@@ -110,7 +107,8 @@ def templates_of(
     """Return the final template id of every line and the text of every id."""
     reader = Reader(window=window, evidence=evidence)
     masked: list[bytes] = []
-    for some in itertools.batched(lines, window) if hasattr(itertools, "batched") else [lines]:
+    for start in range(0, len(lines), window):
+        some = lines[start : start + window]
         data = b"".join(line.replace("\n", " ").encode() + b"\n" for line in some)
         keys = collapse_digits(data).split(b"\n")[:-1]
         forms = reader.masker.mask_many(keys)
