@@ -89,7 +89,7 @@ class Evidence:
     """State how many different values show that a field is a variable.
 
     The defaults were chosen on ten labelled systems together: ``benchmarks/templates.py constants``
-    prints how the mean moves with each, and every one stands on a plateau.
+    prints how the mean moves with each of them.
     """
 
     wild: int = 2
