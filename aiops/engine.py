@@ -382,17 +382,18 @@ class Engine:
 
     def _say(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Decide what is told: old news is not, nor is the end of what nobody heard of."""
-        said = []
-        for t in transitions:
+        said: list[Transition] = []
+        for t in _folded(transitions):
+            known = self.ledger.is_told(t.incident.id)
             tell = (
                 self._caught_up
                 and t.incident.state is not State.CANDIDATE
                 and t.incident.severity >= Severity.WARNING
-                and (t.incident.told or t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED))
+                and (known or t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED))
             )
             if tell:
                 self.ledger.told(t.incident.id, t.at)
-            picture = t.incident if t.incident.told == tell or not tell else _told(t.incident)
+            picture = replace(t.incident, told=True) if known or tell else t.incident
             said.append(Transition(t.kind, picture, t.at, tell=tell))
         return said
 
@@ -536,5 +537,16 @@ def _change(command: Command) -> ChangeEvent:
     return ChangeEvent(at, args.get("kind", "change"), command.target, args.get("title", ""))
 
 
-def _told(incident: Incident) -> Incident:
-    return replace(incident, told=True)
+def _folded(transitions: Sequence[Transition]) -> list[Transition]:
+    """Fold an escalation into the opening of the same moment: one message says both."""
+    folded: list[Transition] = []
+    opened: dict[tuple[str, float], int] = {}
+    for t in transitions:
+        key = (t.incident.id, t.at)
+        if t.kind is TransitionKind.ESCALATED and key in opened:
+            folded[opened[key]] = Transition(TransitionKind.OPENED, t.incident, t.at)
+            continue
+        if t.kind is TransitionKind.OPENED:
+            opened[key] = len(folded)
+        folded.append(t)
+    return folded

@@ -164,6 +164,11 @@ class Ledger:
             if record.state in _LIVE and not record.told
         ]
 
+    def is_told(self, incident: str) -> bool:
+        """Return whether people were told of an incident; one that merged away counts as told."""
+        record = self._records.get(incident)
+        return record is None or record.told
+
     def told(self, incident: str, at: float) -> None:
         """Note that people were told: the picture they have is this one."""
         record = self._records.get(incident)
