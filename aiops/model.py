@@ -74,7 +74,8 @@ class Block:
     """Carry whole lines of one stream, each ending in a newline, and the position after them.
 
     ``cursor`` is opaque to everyone but its source. ``arrived`` is when the source read it; it
-    stands in as event time only for streams whose lines carry no stamp.
+    stands in as event time only for streams whose lines carry no stamp. History that is replayed
+    has no arrival: there it is minus the time the file was last written (0 when unknown).
     """
 
     stream: Stream

@@ -117,7 +117,7 @@ class StreamWindows:
         data = block.data
         if self._shape is None:
             self._probe += data
-            if not self._decide(block.arrived, final=False):
+            if not self._decide(abs(block.arrived), final=False):
                 return []
             data, self._probe = self._probe, b""
         return self._count(data, block.arrived)
@@ -126,7 +126,7 @@ class StreamWindows:
         """Stop waiting for more first lines: decide the shape from what there is."""
         if self._shape is not None or not self._probe:
             return []
-        self._decide(self.last_arrival, final=True)
+        self._decide(abs(self.last_arrival), final=True)
         data, self._probe = self._probe, b""
         return self._count(data, self.last_arrival)
 
@@ -225,7 +225,7 @@ class StreamWindows:
             if self._last is not None:
                 return self._last
             self.facts["unstamped"] += count
-            return arrived
+            return abs(arrived)
         if not self._believed(second, arrived):
             agreed = 0
             if arrived <= 0:
@@ -234,7 +234,7 @@ class StreamWindows:
                 self._jump = (second, agreed)
             if agreed < AGREE:
                 self.facts["distrusted"] += count
-                return self._last if self._last is not None else arrived
+                return self._last if self._last is not None else abs(arrived)
         self._jump = None
         self._last = second
         return second
