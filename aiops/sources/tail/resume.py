@@ -54,12 +54,17 @@ def resolve(
     the path (a new file system number, an editor's atomic write); a copy of the text
     (copytruncate). Raises ``OSError`` only for *here*.
     """
-    if here and here.id == mark.id and holds(_fd(here), mark):
+    if mark.offset and here and here.id == mark.id and holds(_fd(here), mark):
         here.seek(mark.offset, cutting=mark.cutting)
         return Found(How.SAME, here=here)
     around = [s for s in siblings(path) if not (here and s.id == here.id)]
+    if not mark.offset:
+        # Nothing was read, so only time tells: an inode without text proves nothing.
+        mine = [s for s in around if s.related and s.id == mark.id and s.mtime_ns == mark.mtime_ns]
+        later = changed_after(mark.mtime_ns, around)
+        return Found(How.SAME, _after([*mine, *later], skip, max_line), here)
     for sibling in around:
-        if sibling.id != mark.id or not (mark.offset or sibling.related):
+        if sibling.id != mark.id:
             continue
         if old := _opened(sibling, mark, max_line):
             newer = newer_than(sibling, around)

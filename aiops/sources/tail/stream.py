@@ -77,6 +77,8 @@ class Tail:
             and last.fd is not None
             and last.left_at is None
             and last.seen is not None
+            # A first line in the making leaves no mark to find it by.
+            and not (last.partial and not last.offset)
         )
 
     @property
@@ -214,6 +216,9 @@ class Tail:
 
     def _reopen(self, closed: TailedFile, here: TailedFile | None, now: float) -> None:
         mark = closed.mark()
+        # Its inode may belong to a newer part by now.
+        self._files.remove(closed)
+        self._readers.give_back(closed, finished=False)
         self._adopt(mark, self._resolve(mark, here), now)
 
     def _drop_unreadable(self) -> None:
@@ -256,7 +261,6 @@ class Tail:
             for file in after_file(last, self.path, skip=skip, max_line=max_line):
                 self._append(file, left_at=now)
         self._leave(current, now)
-        self._readers.known(here)
         self._append(here)
 
     def _vanished(self, current: TailedFile | None, now: float) -> None:
@@ -290,9 +294,6 @@ class Tail:
         return resolve(self.path, mark, here=here, skip=skip, max_line=self._rules.max_line)
 
     def _adopt(self, mark: Mark, found: Found, now: float) -> None:
-        for file in self._files:
-            self._readers.give_back(file, finished=False)
-        self._files = []
         for at, file in enumerate(found.older):
             file.settled = at == 0 and found.how is How.COPIED
             self._append(file, left_at=now)
@@ -317,6 +318,8 @@ class Tail:
         if not self._readers.take(file, self.path):
             file.close()
             return
+        if not file.offset:
+            self._readers.known(file)
         file.left_at = left_at
         file.stop_at(self._stops)
         self._files.append(file)

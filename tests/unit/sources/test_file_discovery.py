@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,8 @@ async def test_history_is_bounded_and_starts_at_a_line(tmp_path: Path) -> None:
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
     """Give up root's rights for one test; root may read everything."""
+    # Python loads threads late; its files may be out of reach by then.
+    ThreadPoolExecutor(1).shutdown()
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
