@@ -149,13 +149,17 @@ class Engine:
 
     def finish(self) -> list[Transition]:
         """Take the end of all input: close every window and let every incident end."""
-        for stream in list(self._streams):
-            self._ended(stream)
-        done = self._release()
+        done = self.close_streams()
         rest = self.settings.ledger.resolve_after + 1.0
         if self.clock > -math.inf:
             done += self._say(self.ledger.advance(self.clock + rest))
         return done
+
+    def close_streams(self) -> list[Transition]:
+        """Take the end of every stream: close its windows and judge them."""
+        for stream in list(self._streams):
+            self._ended(stream)
+        return self._release()
 
     def would_close(self, item: Watched) -> bool:
         """Return whether *item* would close a window: then it is journaled before it is fed."""
