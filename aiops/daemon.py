@@ -50,6 +50,7 @@ class Daemon:
         self.started = 0.0
         self.cold: list[str] = []
         self.source_state: dict[str, str] = {}
+        self.last_seen: dict[str, float] = {}
         self._path = directory
         self._reload = reload
         self._news_from = news_from
@@ -231,6 +232,23 @@ class Daemon:
         """Wait until every source has ended by itself (stdin at its end)."""
         await self._exhausted.wait()
 
+    async def drain(self) -> None:
+        """Wait until the engine has taken everything and what it found is sent or waiting."""
+        found = await self._pump.ask(lambda engine: engine.finish())
+        del found
+        await self._pump.cut()
+        await self._dispatcher_idle()
+
+    async def _dispatcher_idle(self) -> None:
+        """Give receivers a moment to take the last messages."""
+        loop = asyncio.get_running_loop()
+        deadline = time.monotonic() + 3.0
+        while time.monotonic() < deadline:
+            counts = await loop.run_in_executor(self._writer, self.store.outbox.counts)
+            if not any(n for (_, state), n in counts.items() if state == "waiting"):
+                return
+            await asyncio.sleep(0.05)
+
     # --- results ----------------------------------------------------------------------------
 
     async def _consume(self) -> None:
@@ -334,6 +352,7 @@ class Daemon:
         for (what, source), n in pump.take_counts().items():
             if what in kinds:
                 kinds[what].labels(source).inc(n)
+                self.last_seen[source] = self._clock()
         facts = {"late": t.late, "distrusted": t.distrusted, "unstamped": t.unstamped}
         facts |= {"idle_advances": t.idle, "hold_timeouts": t.holds, "evicted": t.evictions}
         for name, n in pump.take_facts().items():
@@ -368,6 +387,11 @@ class Daemon:
         t.build.labels(__version__).set(1)
 
     # --- what others ask --------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the engine thread has not died."""
+        return self._pump.failure is None
 
     @property
     def figures(self) -> Figures:
@@ -411,7 +435,10 @@ class Daemon:
     async def change(self, event: ChangeEvent) -> None:
         """Take a change from outside: a committed command first, then an input."""
         await self.command(
-            "change", event.entity, "api", {"kind": event.kind, "title": event.title, "at": repr(event.at)}
+            "change",
+            event.entity,
+            "api",
+            {"kind": event.kind, "title": event.title, "at": repr(event.at)},
         )
 
     def streams(self) -> dict[str, Stream]:

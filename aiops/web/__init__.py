@@ -1,0 +1,1 @@
+"""The door for programs: metrics, health, and a JSON API over HTTP."""
