@@ -72,6 +72,9 @@ Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
 Budget = Annotated[float, BeforeValidator(parse_budget), Field(gt=0)]
 Secret = SecretStr
 
+_SHELVES = ("sources", "notifiers")
+_NONE: frozenset[str] = frozenset()
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,57 +83,106 @@ class _Table(BaseModel):
 class Alerting(_Table):
     """How much false noise is allowed, and how incidents end."""
 
-    budget: Budget = Field(default=2 / 604800.0, description="expected false notifications")
-    resolve_after: Duration = Field(default=300.0, description="quiet time that resolves")
-    group_window: Duration = Field(default=300.0, description="how far apart related facts may be")
-    update_interval: Duration = Field(default=900.0, description="at most one update in this time")
-    dry_run: bool = Field(default=False, description="decide everything, send nothing")
+    budget: Budget = Field(
+        default=2 / 604800.0,
+        description="False notifications that normal behaviour may cost in the long run, all"
+        " series together: a number per hour, day, week or month. No cap on true incidents.",
+    )
+    resolve_after: Duration = Field(
+        default=300.0, description="Quiet time after which an incident is resolved."
+    )
+    group_window: Duration = Field(
+        default=300.0, description="How far apart related evidence may be to join one incident."
+    )
+    update_interval: Duration = Field(
+        default=900.0, description="At most one update of an incident is told in this time."
+    )
+    news_from: Literal["start", "beginning"] = Field(
+        default="start", description="beginning: what is read at the first start is news, too"
+    )
+    dry_run: bool = Field(default=False, description="Decide everything, send nothing.")
 
 
 class Web(_Table):
-    """Where the daemon listens."""
+    """Where the daemon listens: metrics, health and the API."""
 
-    listen: str = Field(default="127.0.0.1:9797", description="host:port; empty turns it off")
-    external_url: str = Field(default="", description="used in links")
+    listen: str = Field(
+        default="127.0.0.1:9797",
+        description="HOST:PORT; empty turns it off. There is no authentication: whoever reaches it"
+        " can read incidents and acknowledge them.",
+    )
+    external_url: str = Field(
+        default="", description="How readers of a notification reach the daemon; used in links."
+    )
 
 
 class StateTable(_Table):
     """Where the daemon keeps what it learned."""
 
-    directory: str = Field(default="", description="empty: $STATE_DIRECTORY or XDG state home")
-    interval: Duration = Field(default=30.0, ge=1, description="shortest time between two cuts")
+    directory: str = Field(
+        default="",
+        description="Empty: $STATE_DIRECTORY (systemd sets it), else $XDG_STATE_HOME/aiops, else"
+        " ~/.local/state/aiops.",
+    )
+    interval: Duration = Field(
+        default=30.0,
+        ge=1,
+        description="Shortest time between two cuts; twenty times the cost of the last one when"
+        " that is longer. A crash reads at most this much input again.",
+    )
 
 
 class Topology(_Table):
-    """Who calls whom; optional."""
+    """Who calls whom; optional, it makes grouping and suspects better."""
 
-    calls: dict[str, list[str]] = Field(default_factory=dict, description="caller = [callees]")
+    calls: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="CALLER = [CALLEES]; a bare name is a service, KIND:NAME anything else.",
+    )
 
 
 class Detection(_Table):
     """Windows, lateness and the bounds of what is learned."""
 
-    window: Duration = Field(default=10.0, ge=1, description="width of a log window")
-    allowed_lateness: Duration = Field(default=5.0, description="how late a line may be")
-    hold: Duration = Field(default=15.0, description="longest wait for a slower stream")
-    max_templates: int = Field(default=2000, ge=10, description="templates per workload")
-    max_series: int = Field(default=100_000, ge=1, description="metric series in all")
-    max_streams: int = Field(default=10_000, ge=1, description="log streams in all")
+    window: Duration = Field(
+        default=10.0,
+        ge=1,
+        description="Width of a log window. Another width makes the engine start cold.",
+    )
+    allowed_lateness: Duration = Field(
+        default=5.0,
+        description="How far behind the newest line of its stream a line may be; later ones are"
+        " counted and join the open window.",
+    )
+    hold: Duration = Field(
+        default=15.0,
+        description="How long a silent stream whose stamps do not follow the clock is waited for.",
+    )
+    max_templates: int = Field(
+        default=2000, ge=10, description="Log templates kept per workload and severity."
+    )
+    max_series: int = Field(default=100_000, ge=1, description="Metric series in all.")
+    max_streams: int = Field(default=10_000, ge=1, description="Log streams in all.")
     multivariate: str = Field(
         default="river.anomaly.HalfSpaceTrees",
-        description="River detector over the metrics of one entity; empty turns it off",
+        description="River detector that looks at the metrics of one entity together; empty turns"
+        " it off.",
     )
     drift: str = Field(
         default="river.drift.ADWIN",
-        description="River detector that confirms a lasting shift; empty turns it off",
+        description="River detector that confirms a lasting drift; empty turns it off.",
     )
 
 
 class Logging(_Table):
-    """How the daemon speaks about itself, on stderr."""
+    """How the daemon speaks about itself, on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(default="info")
-    format: Literal["auto", "console", "json"] = Field(default="auto", description="auto: a terminal gets console")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is less important is not written."
+    )
+    format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: readable on a terminal, JSON elsewhere."
+    )
 
 
 class Settings(BaseSettings):
@@ -152,11 +204,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class names them
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         # One key in the environment overrides the same key in the file.
         return (env_settings, init_settings)
@@ -182,10 +234,40 @@ def load_settings(path: Path | None) -> Settings:
             raise ConfigError([f"{path}: cannot be read ({e.strerror}); check its rights"]) from e
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
             raise ConfigError([f"{path}: not valid TOML: {e}"]) from e
+        raw = anchored(raw, path.absolute().parent)
     try:
         return Settings(**raw)
     except ValidationError as e:
         raise ConfigError(_problems(e, Settings, prefix="")) from e
+
+
+def anchored(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the configuration with relative ``*_file`` paths of its shelves put in *folder*.
+
+    A secret lies beside the configuration that names it, wherever the daemon was started.
+    Paths that begin with ``~`` or ``$`` are left to ``read_secret``.
+    """
+    done = dict(raw)
+    for shelf in _SHELVES:
+        tables = raw.get(shelf)
+        if isinstance(tables, dict):
+            done[shelf] = {kind: _anchored(part, folder) for kind, part in tables.items()}
+    return done
+
+
+def _anchored(part: object, folder: Path) -> object:
+    if isinstance(part, list):
+        return [_anchored(one, folder) for one in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: str(folder / value)
+        if str(key).endswith("_file")
+        and isinstance(value, str)
+        and not value.startswith(("~", "$"))
+        else value
+        for key, value in part.items()
+    }
 
 
 def build_component(cls: type[T], table: dict[str, Any], where: str) -> T:
@@ -195,19 +277,25 @@ def build_component(cls: type[T], table: dict[str, Any], where: str) -> T:
     """
     known = [f.name for f in dataclasses.fields(cls) if f.init]  # type: ignore[arg-type]
     problems = [
-        f"{where}.{key}: unknown key; {did_you_mean(key, known)}" for key in table if key not in known
+        f"{where}.{key}: unknown key; {did_you_mean(key, known)}"
+        for key in table
+        if key not in known
     ]
+    adapter = TypeAdapter(cls)
     try:
-        built = TypeAdapter(cls).validate_python({k: v for k, v in table.items() if k in known})
+        built = adapter.validate_python({k: v for k, v in table.items() if k in known})
     except ValidationError as e:
-        problems += _problems(e, None, prefix=where + ".")
+        problems += _problems(e, None, prefix=where + ".", secret=_secret_keys(adapter))
     if problems:
         raise ConfigError(problems)
     return built
 
 
 def read_secret(value: Secret | None, file: str | None, what: str) -> str | None:
-    """Return a secret given inline or in a file (``*_file``); ``None`` when neither is set."""
+    """Return a secret given inline or in a file (``*_file``); ``None`` when neither is set.
+
+    A relative path was already put beside its configuration file by ``load_settings``.
+    """
     if value is not None:
         return value.get_secret_value()
     if file is None:
@@ -219,21 +307,38 @@ def read_secret(value: Secret | None, file: str | None, what: str) -> str | None
         raise ConfigError([f"{what} = {file!r}: cannot be read ({e.strerror}); check it"]) from e
 
 
-def _problems(e: ValidationError, root: type[BaseModel] | None, prefix: str) -> list[str]:
+def _problems(
+    e: ValidationError, root: type[BaseModel] | None, prefix: str, secret: frozenset[str] = _NONE
+) -> list[str]:
     found = []
     for error in e.errors(include_url=False):
         where = ".".join(str(part) for part in error["loc"])
+        first = str(error["loc"][0]) if error["loc"] else ""
         if error["type"] == "extra_forbidden":
             known = _keys_at(root, error["loc"][:-1])
             remedy = did_you_mean(str(error["loc"][-1]), known)
             found.append(f"{prefix}{where}: unknown key; {remedy}")
         elif error["type"] == "missing":
             found.append(f"{prefix}{where}: missing; set it")
+        elif root is not None and first in _SHELVES:
+            # What stands there may hold secrets, whatever its shape.
+            table = ".".join(str(part) for part in error["loc"][:2])
+            found.append(f"{prefix}{where}: not a list of tables; write [[{table}]]")
         else:
-            value = error.get("input")
             text = error["msg"].removeprefix("Value error, ")
-            found.append(f"{prefix}{where} = {value!r}: {text}")
+            value = error.get("input")
+            hidden = first in secret or isinstance(value, dict | list)
+            shown = "" if hidden else f" = {value!r}"
+            found.append(f"{prefix}{where}{shown}: {text}")
     return found
+
+
+def _secret_keys(adapter: TypeAdapter[Any]) -> frozenset[str]:
+    """Return the keys whose values no message may show: those that hold a secret anywhere."""
+    schema: Any = adapter.core_schema
+    while schema["type"] != "dataclass-args":
+        schema = schema["schema"]
+    return frozenset(f["name"] for f in schema["fields"] if SecretStr.__name__ in repr(f["schema"]))
 
 
 def _keys_at(root: type[BaseModel] | None, path: tuple[int | str, ...]) -> list[str]:
