@@ -76,7 +76,9 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
     if problems:
         raise ConfigError(problems)
     routes = tuple(
-        Route(name=n.name, min_severity=Severity[str(getattr(n, "min_severity", "warning")).upper()])
+        Route(
+            name=n.name, min_severity=Severity[str(getattr(n, "min_severity", "warning")).upper()]
+        )
         for n in notifiers
     )
     return Plan(settings, tuple(sources), tuple(notifiers), routes, engine_settings(settings))
@@ -133,7 +135,9 @@ def _shelf(
             continue
         for n, table in enumerate(entries):
             try:
-                built.append((kind, n, build_component(load(registry[kind]), table, f"{shelf}.{kind}[{n}]")))
+                built.append(
+                    (kind, n, build_component(load(registry[kind]), table, f"{shelf}.{kind}[{n}]"))
+                )
             except ConfigError as e:
                 problems += e.problems
     return built
@@ -158,5 +162,7 @@ def _river_problems(settings: Settings) -> list[str]:
         module = importlib.import_module(home.rstrip("."))
         if not value.startswith(home) or name not in getattr(module, "__all__", ()):
             known = [home + n for n in getattr(module, "__all__", ())]
-            problems.append(f"detection.{key} = {value!r}: no such detector; {did_you_mean(value, known)}")
+            problems.append(
+                f"detection.{key} = {value!r}: no such detector; {did_you_mean(value, known)}"
+            )
     return problems

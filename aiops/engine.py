@@ -441,6 +441,13 @@ class Engine:
         self.logs.evicted = 0
         return taken
 
+    def young(self) -> list[str]:
+        """Name what is still warming up: workloads, and metric series in all."""
+        young = self.logs.young()
+        if (n := self.metrics.young()) > 0:
+            young.append(f"{n} metric series")
+        return young
+
     def reconfigure(self, settings: EngineSettings) -> None:
         """Take new settings and keep what was learned; windows keep their width."""
         same = replace(

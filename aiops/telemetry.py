@@ -59,8 +59,12 @@ class Telemetry:
         ProcessCollector(registry=r)
         PlatformCollector(registry=r)
         GCCollector(registry=r)
-        self.events = Counter("aiops_events", "What happened, by reason", ["event", "reason"], registry=r)
-        self.dropped = Counter("aiops_dropped", "Input lost or refused", ["stage", "reason"], registry=r)
+        self.events = Counter(
+            "aiops_events", "What happened, by reason", ["event", "reason"], registry=r
+        )
+        self.dropped = Counter(
+            "aiops_dropped", "Input lost or refused", ["stage", "reason"], registry=r
+        )
         self.lines = Counter("aiops_lines", "Log lines taken", ["source"], registry=r)
         self.bytes = Counter("aiops_bytes", "Bytes of log lines taken", ["source"], registry=r)
         self.blocks = Counter("aiops_blocks", "Blocks taken", ["source"], registry=r)
@@ -76,7 +80,9 @@ class Telemetry:
         self.holds = Counter("aiops_hold_timeouts", "Items not waited for any longer", registry=r)
         self.evictions = Counter("aiops_template_evictions", "Templates forgotten", registry=r)
         self.anomalies = Counter("aiops_anomalies", "Anomalies found", ["kind"], registry=r)
-        self.opened = Counter("aiops_incidents_opened", "Incidents opened", ["severity"], registry=r)
+        self.opened = Counter(
+            "aiops_incidents_opened", "Incidents opened", ["severity"], registry=r
+        )
         self.notifications = Counter(
             "aiops_notifications", "Messages told", ["receiver", "kind"], registry=r
         )
@@ -93,16 +99,19 @@ class Telemetry:
         self.queue = Gauge("aiops_queue_bytes", "Bytes waiting for the engine", registry=r)
         self.capacity = Gauge("aiops_queue_capacity_bytes", "Bytes that may wait", registry=r)
         self.windows_open = Gauge("aiops_windows_open", "Windows still counting", registry=r)
-        self.windows_waiting = Gauge("aiops_windows_waiting", "Windows waiting for order", registry=r)
+        self.windows_waiting = Gauge(
+            "aiops_windows_waiting", "Windows waiting for order", registry=r
+        )
         self.lag = Gauge(
             "aiops_event_time_lag_seconds", "Arrival minus event time", ["source"], registry=r
         )
         self.loop_lag = Gauge(
-            "aiops_loop_lag_seconds", "Delay of the event loop, last minute", ["quantile"], registry=r
+            "aiops_loop_lag_seconds",
+            "Delay of the event loop, last minute",
+            ["quantile"],
+            registry=r,
         )
-        self.cut_seconds = Histogram(
-            "aiops_cut_duration_seconds", "Time to save a cut", registry=r
-        )
+        self.cut_seconds = Histogram("aiops_cut_duration_seconds", "Time to save a cut", registry=r)
         self.cut_pause = Histogram(
             "aiops_cut_pause_seconds",
             "Time the engine stood still for a cut",

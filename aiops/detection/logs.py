@@ -333,6 +333,10 @@ class LogDetection:
     def template_count(self) -> int:
         return sum(len(m) for w in self._workloads.values() for m in w.miners.values())
 
+    def young(self) -> list[str]:
+        """Name workloads whose first sights are not weighed yet."""
+        return sorted(name for name, w in self._workloads.items() if w.novelty.surprise(0) is None)
+
     def templates(self) -> list[dict[str, Any]]:
         """Return every template as ``aiops templates --json`` shows it, by id."""
         found = [

@@ -64,6 +64,10 @@ class MetricDetection:
             if self._pace.get(source)
         )
 
+    def young(self) -> int:
+        """Return how many series have too few samples to be judged."""
+        return self._rows.young()
+
     def judge(self, points: Points, threshold: float) -> list[Anomaly]:
         """Score and learn one scrape; returns what stood out."""
         source, at = points.source, points.at

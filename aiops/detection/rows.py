@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aiops.detection.direction import bad_direction
 from aiops.detection.facts import anomaly_id
 from aiops.model import Anomaly, SampleLine, Series, Severity
-from detectors.bank import REASONS, BankScores, SeriesBank
+from detectors.bank import REASONS, WARMUP, BankScores, SeriesBank
 
 # Below the threshold an anomaly cannot open an incident, but it can confirm or join one.
 EVIDENCE_MARGIN = 2.0
@@ -56,6 +56,14 @@ class Rows:
             self._row.update(zip(fresh, granted.tolist(), strict=False))
         rows = np.array([self._row.get(s.id, -1) for s in series], dtype=np.int64)
         return rows, int(np.count_nonzero(rows < 0))
+
+    def young(self) -> int:
+        """Return how many rows have seen too few samples to be judged."""
+        rows = np.array(sorted(self._row.values()), dtype=np.int64)
+        if not len(rows):
+            return 0
+        scores = self.bank.score(rows, 0.0, np.full(len(rows), np.nan))
+        return int(np.count_nonzero(scores.seen < WARMUP))
 
     def judge(
         self,

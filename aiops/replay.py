@@ -1,0 +1,294 @@
+"""Drive the engine over history, as fast as it goes: files of logs, metrics, changes, alerts."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import heapq
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+import numpy as np
+
+from aiops.decoding.stamps import read_moment
+from aiops.engine import Engine
+from aiops.errors import ConfigError
+from aiops.model import (
+    Block,
+    ChangeEvent,
+    Ended,
+    Incident,
+    Points,
+    Series,
+    SeriesSet,
+    State,
+    Stream,
+    Transition,
+)
+from aiops.sources.entity import entity_of
+from aiops.sources.file import read_file_blocks
+
+_METRIC = re.compile(r"^\s*([^\s{]+?)\s*(?:\{(.*)\})?\s*$")
+_LABEL = re.compile(r'\s*([\w.]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?')
+_ENTITY_LABELS = ("service", "host", "pod", "entity", "job")
+_COUNTER_NAME = re.compile(r"_(?:total|count|sum|bucket)$")
+
+
+Item = Block | Points | ChangeEvent
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What to replay: paths or globs; a log path may say ``service=NAME:PATH``."""
+
+    logs: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+    changes: Sequence[str] = ()
+    alerts: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it: the last picture of every incident, in order of opening, and counts."""
+
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    candidates: list[Incident] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    lines: int = 0
+    points: int = 0
+
+    def take(self, transitions: Iterable[Transition]) -> None:
+        """Remember what happened; a merged incident is gone."""
+        for t in transitions:
+            self.transitions.append(t)
+            if t.kind.value == "merged":
+                self.incidents.pop(t.incident.id, None)
+            else:
+                notified = (
+                    self.incidents[t.incident.id].notified_at
+                    if (t.incident.id in self.incidents)
+                    else ()
+                )
+                if t.tell and t.at not in notified:
+                    notified = (*notified, t.at)
+                self.incidents[t.incident.id] = replace(t.incident, notified_at=notified)
+
+
+def replay(history: History, engine: Engine) -> Outcome:
+    """Feed everything in the order of event time and return what came of it."""
+    outcome = Outcome()
+    turn: list[tuple[float, int, Iterator[Item], Stream | None]] = []
+    number = 0
+    for text in history.logs:
+        labels, pattern = _split_service(text)
+        for path in _paths(pattern, "--logs"):
+            entity, workload, instance = entity_of(path, labels)
+            stream = Stream(f"file:{path}", "file", entity, workload, instance)
+            turn.append((-math.inf, number, _blocks(path, stream), stream))
+            number += 1
+    others: list[Iterator[Points] | Iterator[ChangeEvent]] = [
+        *(_points(path, outcome) for text in history.metrics for path in _paths(text, "--metrics")),
+        *(
+            _changes(path, outcome)
+            for text in history.changes
+            for path in _paths(text, "--changes")
+        ),
+        *(_alerts(path, outcome) for text in history.alerts for path in _paths(text, "--alerts")),
+    ]
+    for items in others:
+        turn.append((-math.inf, number, iter(sorted(items, key=lambda item: item.at)), None))
+        number += 1
+    heapq.heapify(turn)
+    while turn:
+        _, n, source, of = heapq.heappop(turn)
+        item = next(source, None)
+        if item is None:
+            if of is not None:
+                outcome.take(engine.feed(Ended(of)))
+            continue
+        outcome.take(engine.feed(item))
+        if isinstance(item, Block):
+            outcome.lines += item.data.count(b"\n")
+            reached = engine.watermark(item.stream.id)
+        else:
+            reached = item.at
+            if isinstance(item, Points):
+                outcome.points += int(np.count_nonzero(~np.isnan(item.values)))
+        heapq.heappush(turn, (reached, n, source, of))
+    outcome.take(engine.close_streams())
+    outcome.candidates = [i for i in engine.incidents() if i.state is State.CANDIDATE]
+    outcome.take(engine.finish())
+    return outcome
+
+
+def _split_service(text: str) -> tuple[dict[str, str], str]:
+    match = re.match(r"(service|host)=([^:]+):(.+)$", text)
+    return ({match[1]: match[2]}, match[3]) if match else ({}, text)
+
+
+def _paths(pattern: str, option: str) -> list[str]:
+    if Path(pattern).is_dir():
+        found = sorted(str(p) for p in Path(pattern).iterdir() if p.is_file())
+    else:
+        found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))
+    if not found:
+        raise ConfigError([f"{option} {pattern}: no such file; give a path or a glob that matches"])
+    return found
+
+
+def _blocks(path: str, stream: Stream) -> Iterator[Block]:
+    try:
+        written = Path(path).stat().st_mtime
+        for block in read_file_blocks(path, stream):
+            yield replace(block, arrived=-written)
+    except OSError as e:
+        raise ConfigError([f"--logs {path}: cannot be read ({e.strerror or e}); check it"]) from e
+
+
+def _open(path: str, option: str) -> TextIO:
+    try:
+        with Path(path).open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        raw = gzip.open(path, "rb") if packed else Path(path).open("rb")
+    except OSError as e:
+        raise ConfigError([f"{option} {path}: cannot be read ({e.strerror}); check it"]) from e
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="")
+
+
+# --- metrics --------------------------------------------------------------------------------
+
+
+def parse_series(header: str, default: str) -> Series:
+    """Read a header cell: ``name`` or ``name{service="cart",…}``."""
+    match = _METRIC.match(header)
+    name, labels = (header.strip(), {}) if match is None else (match[1], _labels(match[2] or ""))
+    entity = default
+    for label in _ENTITY_LABELS:
+        if labels.get(label):
+            value = labels.pop(label)
+            entity = (
+                value
+                if label == "entity" and ":" in value
+                else (f"service:{value}" if label in ("entity", "job") else f"{label}:{value}")
+            )
+            break
+    rest = ",".join(f'{k}="{v}"' for k, v in sorted(labels.items()))
+    kind = "counter" if _COUNTER_NAME.search(name) else "gauge"
+    return Series(entity, f"{name}{{{rest}}}" if rest else name, kind, unit_of(name))
+
+
+def _labels(text: str) -> dict[str, str]:
+    return {m[1]: m[2].replace('\\"', '"') for m in _LABEL.finditer(text)}
+
+
+_UNITS = (
+    ("_seconds", "s"),
+    ("_milliseconds", "ms"),
+    ("_ms", "ms"),
+    ("_bytes", "bytes"),
+    ("_ratio", "ratio"),
+    ("_percent", "%"),
+)
+
+
+def unit_of(name: str) -> str:
+    """Guess the unit of a metric from the ending of its name (Prometheus conventions)."""
+    bare = _COUNTER_NAME.sub("", name)
+    return next((unit for ending, unit in _UNITS if bare.endswith(ending)), "")
+
+
+def _points(path: str, outcome: Outcome) -> Iterator[Points]:
+    file = _open(path, "--metrics")
+    with file:
+        rows = csv.reader(file)
+        head = next(rows, [])
+        names = [h.strip() for h in head]
+        if "timestamp" not in names:
+            raise ConfigError([f"--metrics {path}: no timestamp column; the first line names it"])
+        default = f"service:{Path(path).name.partition('.')[0]}"
+        if names == ["timestamp", "series", "value"]:
+            yield from _long(path, rows, default, outcome)
+            return
+        at_column = names.index("timestamp")
+        places = [i for i in range(len(names)) if i != at_column]
+        columns = SeriesSet(tuple(parse_series(names[i], default) for i in places))
+        for row in rows:
+            at = read_moment(row[at_column]) if len(row) > at_column else None
+            if at is None:
+                outcome.skipped["metrics row without a time"] += 1
+                continue
+            values = np.array([_number(row[i]) if i < len(row) else math.nan for i in places])
+            yield Points(f"file:{path}", at, columns, values)
+
+
+def _long(path: str, rows: Iterable[list[str]], default: str, outcome: Outcome) -> Iterator[Points]:
+    known: dict[str, int] = {}
+    by_time: dict[float, dict[int, float]] = {}
+    for row in rows:
+        at = read_moment(row[0]) if len(row) == 3 else None
+        if at is None:
+            outcome.skipped["metrics row without a time"] += 1
+            continue
+        place = known.setdefault(row[1], len(known))
+        by_time.setdefault(at, {})[place] = _number(row[2])
+    columns = SeriesSet(tuple(parse_series(name, default) for name in known))
+    for at, cells in sorted(by_time.items()):
+        values = np.full(len(known), math.nan)
+        for place, value in cells.items():
+            values[place] = value
+        yield Points(f"file:{path}", at, columns, values)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+# --- changes and alerts ---------------------------------------------------------------------
+
+
+def _changes(path: str, outcome: Outcome) -> Iterator[ChangeEvent]:
+    for record in _records(path, "--changes", outcome):
+        at = read_moment(record.get("at"))
+        if at is None or not record.get("title"):
+            outcome.skipped["change without time or title"] += 1
+            continue
+        entity = str(record.get("entity", ""))
+        entity = entity if not entity or ":" in entity else f"service:{entity}"
+        yield ChangeEvent(at, str(record.get("kind", "change")), entity, str(record["title"]))
+
+
+def _alerts(path: str, outcome: Outcome) -> Iterator[Points]:
+    """Read alerts as a series each: 1 while firing, 0 when resolved."""
+    for record in _records(path, "--alerts", outcome):
+        at = read_moment(record.get("at"))
+        labels = record.get("labels")
+        if at is None or not isinstance(labels, dict):
+            outcome.skipped["alert without time or labels"] += 1
+            continue
+        outcome.skipped["alerts (not judged yet)"] += 1
+    yield from ()
+
+
+def _records(path: str, option: str, outcome: Outcome) -> Iterator[dict[str, Any]]:
+    with _open(path, option) as file:
+        for line in file:
+            if not line.strip():
+                continue
+            try:
+                record = msgspec.json.decode(line.encode(), type=dict[str, Any])
+            except msgspec.DecodeError:
+                outcome.skipped[f"{option} line that is no JSON object"] += 1
+                continue
+            yield record
