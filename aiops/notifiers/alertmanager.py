@@ -73,14 +73,23 @@ class AlertmanagerNotifier:
     """
 
     url: Urls
+    """Base URL, or a list of them: the members of one cluster."""
     name: str = "alertmanager"
+    """How metrics, logs and `aiops notify test` call this channel; must be unique."""
     min_severity: Literal["info", "warning", "error", "critical"] = "warning"
+    """Incidents below it are not sent to this channel."""
     timeout: Duration = 10.0
+    """Longest time one attempt may take."""
     token: Key | None = None
+    """Sent as `Authorization: Bearer`."""
     token_file: str | None = None
+    """The same from a file."""
     labels: dict[str, str] = field(default_factory=dict)
+    """Added to every alert, for Alertmanager's routes."""
     resend: Annotated[Duration, Field(ge=1)] = 60.0
+    """How often open incidents and the watchdog are sent again."""
     max_open: Annotated[int, Field(ge=1)] = 1000
+    """Open incidents kept alive; more are sent once and counted."""
     report: Callable[[str, str, int], None] = field(init=False, repr=False)
     _open: dict[str, Alert] = field(init=False, repr=False)
     _targets: tuple[SecretStr, ...] = field(init=False, repr=False)

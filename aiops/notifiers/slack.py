@@ -45,10 +45,15 @@ class SlackNotifier:
     """
 
     url: Url | None = None
+    """The incoming webhook; it is a secret, so `url_file` is the better place."""
     url_file: str | None = None
+    """A file that holds the URL."""
     name: str = "slack"
+    """How metrics, logs and `aiops notify test` call this channel; must be unique."""
     min_severity: Literal["info", "warning", "error", "critical"] = "warning"
+    """Incidents below it are not sent to this channel."""
     timeout: Duration = 10.0
+    """Longest time one attempt may take."""
     _url: Secret = field(init=False, repr=False)
     _poster: Poster = field(init=False, repr=False)
 

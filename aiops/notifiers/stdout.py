@@ -42,9 +42,13 @@ class StdoutNotifier:
     """
 
     name: str = "stdout"
+    """How metrics, logs and `aiops notify test` call this channel; must be unique."""
     min_severity: Literal["info", "warning", "error", "critical"] = "warning"
+    """Incidents below it are not sent to this channel."""
     timeout: Duration = 10.0
+    """Longest time one attempt may take."""
     format: Literal["text", "json"] = "text"
+    """`text` prints stories, `json` one object a line."""
     _writing: asyncio.Future[None] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

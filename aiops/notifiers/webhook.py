@@ -34,14 +34,23 @@ class WebhookNotifier:
     """
 
     url: Url
+    """Where to post; may hold secrets, so it is never shown."""
     name: str = "webhook"
+    """How metrics, logs and `aiops notify test` call this channel; must be unique."""
     min_severity: Literal["info", "warning", "error", "critical"] = "warning"
+    """Incidents below it are not sent to this channel."""
     timeout: Duration = 10.0
+    """Longest time one attempt may take."""
     secret: Key | None = None
+    """Signs every request (Standard Webhooks); several, separated by blanks, sign side by side."""
     secret_file: str | None = None
+    """The same from a file."""
     token: Key | None = None
+    """Sent as `Authorization: Bearer`."""
     token_file: str | None = None
+    """The same from a file."""
     source: str = "/aiops"
+    """The `source` of the CloudEvent."""
     _keys: tuple[bytes, ...] = field(init=False, repr=False)
     _token: str | None = field(init=False, repr=False)
     _poster: Poster = field(init=False, repr=False)

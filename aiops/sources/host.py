@@ -77,8 +77,11 @@ class HostSource:
     """
 
     interval: Annotated[Duration, AfterValidator(lambda s: max(1.0, s))] = 10.0
+    """Time between two looks, at least a second."""
     hostname: str = ""
+    """Name of the entity; empty is this host's name."""
     most: int = 64
+    """Mounts, disks and interfaces measured of each; more are left out and counted."""
     read: Callable[[], Reading] | None = field(default=None, init=False, repr=False)
 
     async def run(self, intake: Intake) -> None:

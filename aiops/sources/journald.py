@@ -58,13 +58,20 @@ class JournaldSource:
     journalctl or the right to read, ``SourceGone`` names the remedy.
     """
 
-    directory: str = ""  # empty: this host's journal
+    directory: str = ""
+    """A folder of journal files; empty is this host's journal."""
     history: Duration = 86400.0
+    """How far back the first start reads to learn."""
     history_records: int = 200_000
-    max_streams: int = 1000  # further units share journald:other
+    """At most so many records are read at the first start."""
+    max_streams: int = 1000
+    """Units with a stream of their own; further ones share `journald:other`, counted."""
     max_line: Size = 2**20
+    """Longer messages lose their end; counted."""
     journalctl: str = "journalctl"
+    """The program to call."""
     hostname: str = ""
+    """What the kernel's messages are about; empty is this host's name."""
 
     # What was handed over outlives a failed run: the cut's cursors may be behind it.
     _at: dict[str, Position] = field(default_factory=dict, init=False, repr=False)

@@ -68,21 +68,37 @@ class PrometheusSource:
     """
 
     targets: list[Target]
+    """`host:port` or URLs; a URL without path gets `path`."""
     interval: Annotated[Duration, AfterValidator(_at_least_one)] = 15.0
-    timeout: Duration = 10.0  # never longer than the interval, so scrapes cannot overlap
+    """Time between two scrapes of a target, at least a second."""
+    timeout: Duration = 10.0
+    """Longest scrape; never longer than the interval, so scrapes cannot overlap."""
     path: str = "/metrics"
+    """Asked of targets that name no path themselves."""
     labels: dict[str, str] = field(default_factory=dict)
+    """`service`, `job` or `host` say what the targets are about."""
     bearer_token: Secret | None = None
-    bearer_token_file: str | None = None  # read for every scrape: tokens rotate
+    """Sent as `Authorization: Bearer`."""
+    bearer_token_file: str | None = None
+    """The same from a file, read for every scrape: tokens rotate."""
     username: str | None = None
+    """For basic authentication; wins over a bearer token."""
     password: Secret | None = None
+    """For basic authentication."""
     password_file: str | None = None
+    """The same from a file, read for every scrape."""
     ca_file: str | None = None
-    body_limit: Size = 16 * 2**20  # after decompression
+    """PEM file of authorities to trust instead of the system's."""
+    body_limit: Size = 16 * 2**20
+    """Larger pages (after decompression) fail the scrape; counted."""
     sample_limit: int = 100_000
+    """Pages with more samples fail the scrape; counted."""
     label_limit: int = 64
+    """A series with more labels fails the scrape; counted."""
     label_value_length_limit: int = 4096
-    buckets: bool = False  # histogram buckets cost a series each and say little alone
+    """A longer name or label value fails the scrape; counted."""
+    buckets: bool = False
+    """Whether to watch histogram buckets: each costs a series and says little alone."""
 
     async def run(self, intake: Intake) -> None:
         import aiohttp  # noqa: PLC0415 - 150 ms that a process without scrapes need not pay
