@@ -135,7 +135,7 @@ def _copied(
 def _after(found: list[Sibling], skip: Callable[[FileId], bool], max_line: int) -> list[TailedFile]:
     files = []
     for sibling in found:
-        if sibling.size and not skip(sibling.id):
+        if not skip(sibling.id):
             with contextlib.suppress(OSError):
                 if file := _open(sibling, None, max_line):
                     files.append(file)
@@ -189,7 +189,9 @@ def _unpacked(sibling: Sibling, mark: Mark | None, max_line: int) -> TailedFile 
                 return None
             # A mark made while reading this must find the archive again: same time.
             os.utime(room.fileno(), ns=(sibling.mtime_ns, sibling.mtime_ns))
-            return TailedFile(sibling.path, os.dup(room.fileno()), max_line=max_line)
+            file = TailedFile(sibling.path, os.dup(room.fileno()), max_line=max_line)
+            file.id = sibling.id
+            return file
     finally:
         inflater.close()
 
