@@ -32,10 +32,12 @@ from aiops.model import (
     Incident,
     Input,
     LogWindow,
+    Opened,
     Points,
     Section,
     Severity,
     State,
+    Stream,
     Tick,
     Transition,
     TransitionKind,
@@ -133,6 +135,8 @@ class Engine:
             self._waiting.push(item)
         elif isinstance(item, ChangeEvent):
             self._waiting.push(item)
+        elif isinstance(item, Opened):
+            self._flow(item.stream)
         elif isinstance(item, Ended):
             self._ended(item.stream.id)
         elif isinstance(item, Command):
@@ -202,19 +206,26 @@ class Engine:
         return flow.bound < due
 
     def _block(self, block: Block) -> _Flowing | None:
-        flow = self._streams.get(block.stream.id)
+        flow = self._flow(block.stream)
         if flow is None:
-            if len(self._streams) >= self.settings.max_streams:
-                self.facts["streams_refused"] += 1
-                return None
-            windows = StreamWindows(block.stream, self.settings.window, self.kinds)
-            flow = self._streams[block.stream.id] = _Flowing(windows)
-            self._low = None
+            return None
         before = flow.bound
         flow.unread, flow.excluded, flow.ended = True, False, False
         self._push(flow.windows.add(block))
         self._drain(flow.windows)
         self._moved(flow, before)
+        return flow
+
+    def _flow(self, stream: Stream) -> _Flowing | None:
+        """Return what is known of a stream; a new one holds the order back until it is read."""
+        flow = self._streams.get(stream.id)
+        if flow is None:
+            if len(self._streams) >= self.settings.max_streams:
+                self.facts["streams_refused"] += 1
+                return None
+            windows = StreamWindows(stream, self.settings.window, self.kinds)
+            flow = self._streams[stream.id] = _Flowing(windows)
+            self._low = None
         return flow
 
     def _watched(self, item: Watched) -> _Flowing | None:

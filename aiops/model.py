@@ -131,6 +131,13 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """Say that a stream exists and has unread data, before its first block: others wait for it."""
+
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Say that a stream will never bring another line: end of a replayed file or of stdin."""
 
@@ -180,7 +187,7 @@ class Tick:
     at: float
 
 
-Input = Block | Points | Watched | Ended | Gap | ChangeEvent | Command | Tick
+Input = Block | Points | Watched | Opened | Ended | Gap | ChangeEvent | Command | Tick
 
 
 # --- between decoding and detection ---------------------------------------------------------

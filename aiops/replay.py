@@ -26,6 +26,7 @@ from aiops.model import (
     ChangeEvent,
     Ended,
     Incident,
+    Opened,
     Points,
     Series,
     SeriesSet,
@@ -94,6 +95,7 @@ def replay(history: History, engine: Engine) -> Outcome:
             entity, workload, instance = entity_of(path, labels)
             stream = Stream(f"file:{path}", "file", entity, workload, instance)
             turn.append((-math.inf, number, _blocks(path, stream), stream))
+            engine.feed(Opened(stream))
             number += 1
     others: list[Iterator[Points] | Iterator[ChangeEvent]] = [
         *(_points(path, outcome) for text in history.metrics for path in _paths(text, "--metrics")),
