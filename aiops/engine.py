@@ -78,6 +78,7 @@ class _Flowing:
     unread: bool = True
     ended: bool = False
     excluded: bool = False
+    touched: float | None = None  # wall-clock time of the last sign of its source
 
     @property
     def bound(self) -> float:
@@ -98,11 +99,10 @@ class Engine:
         self.facts: Counter[str] = Counter()
         self.anomalies: Counter[str] = Counter()
         self.clock = -math.inf
+        self.horizon = math.inf  # history: where other inputs than streams go on
         self.kinds = KindCache()
         self.topology = Topology(settings.calls)
-        self.logs = LogDetection(
-            width=settings.window.width, max_templates=settings.max_templates
-        )
+        self.logs = LogDetection(width=settings.window.width, max_templates=settings.max_templates)
         self.metrics = MetricDetection(
             max_series=settings.max_series,
             multivariate=settings.multivariate,
@@ -144,6 +144,7 @@ class Engine:
                 return self._say(self.ledger.command(item))
             self._waiting.push(_change(item))
         elif isinstance(item, Tick):
+            self._stop_waiting(item.at)
             if self._is_live(item.at):
                 self._tick = max(self._tick, item.at)
         elif isinstance(item, Gap):
@@ -211,10 +212,23 @@ class Engine:
             return None
         before = flow.bound
         flow.unread, flow.excluded, flow.ended = True, False, False
+        flow.touched = block.arrived if block.arrived > 0 else None
         self._push(flow.windows.add(block))
         self._drain(flow.windows)
         self._moved(flow, before)
         return flow
+
+    def _stop_waiting(self, at: float) -> None:
+        """Exclude streams whose source gave no sign for longer than the hold allows."""
+        for flow in self._streams.values():
+            if flow.ended or flow.excluded:
+                continue
+            if flow.touched is None or flow.touched > at:
+                flow.touched = at
+            elif at - flow.touched > self.settings.hold:
+                flow.excluded = True
+                self._low = None
+                self.facts["hold_timeouts"] += 1
 
     def _flow(self, stream: Stream) -> _Flowing | None:
         """Return what is known of a stream; a new one holds the order back until it is read."""
@@ -235,7 +249,7 @@ class Engine:
         before = flow.bound
         flow.unread = False
         self._push(flow.windows.settle())
-        flow.watched = item.at
+        flow.watched = flow.touched = item.at
         to = self._idle_mark(flow, item.at)
         if to is None:
             self._moved(flow, before)
@@ -285,7 +299,7 @@ class Engine:
         """Return the time before which no stream can bring anything any more."""
         if self._low is None:
             self._low = min((f.bound for f in self._streams.values()), default=math.inf)
-        return self._low
+        return min(self._low, self.horizon)
 
     def _moved(self, flow: _Flowing, before: float) -> None:
         """Keep the low watermark: only the stream that holds everything back can raise it."""
@@ -461,9 +475,7 @@ class Engine:
 
     def reconfigure(self, settings: EngineSettings) -> None:
         """Take new settings and keep what was learned; windows keep their width."""
-        same = replace(
-            settings, window=replace(settings.window, width=self.settings.window.width)
-        )
+        same = replace(settings, window=replace(settings.window, width=self.settings.window.width))
         self.settings = same
         self.topology = Topology(same.calls)
         self.ledger.settings = same.ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from aiops.model import Block, ChangeEvent, Gap, Points, Stream, Watched
+from aiops.model import Block, ChangeEvent, Gap, Opened, Points, Stream, Watched
 from aiops.pump import Pump
 from aiops.telemetry import Telemetry
 
@@ -37,7 +37,7 @@ class DaemonIntake:
     def stops(self, stream_id: str) -> Sequence[str]:
         return self._pump.journaled.stops(stream_id)
 
-    async def put(self, item: Block | Points | Watched | Gap | ChangeEvent) -> None:
+    async def put(self, item: Block | Points | Watched | Opened | Gap | ChangeEvent) -> None:
         if isinstance(item, Block):
             self.streams[item.stream.id] = item.stream
             self._pump.streams[item.stream.id] = item.stream

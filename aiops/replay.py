@@ -43,9 +43,6 @@ _ENTITY_LABELS = ("service", "host", "pod", "entity", "job")
 _COUNTER_NAME = re.compile(r"_(?:total|count|sum|bucket)$")
 
 
-Item = Block | Points | ChangeEvent
-
-
 @dataclass(frozen=True, slots=True)
 class History:
     """What to replay: paths or globs; a log path may say ``service=NAME:PATH``."""
@@ -87,49 +84,52 @@ class Outcome:
 def replay(history: History, engine: Engine) -> Outcome:
     """Feed everything in the order of event time and return what came of it."""
     outcome = Outcome()
-    turn: list[tuple[float, int, Iterator[Item], Stream | None]] = []
-    number = 0
+    turn: list[tuple[float, int, Iterator[Block], Stream]] = []
     for text in history.logs:
         labels, pattern = _split_service(text)
         for path in _paths(pattern, "--logs"):
             entity, workload, instance = entity_of(path, labels)
             stream = Stream(f"file:{path}", "file", entity, workload, instance)
-            turn.append((-math.inf, number, _blocks(path, stream), stream))
+            turn.append((-math.inf, len(turn), _blocks(path, stream), stream))
             engine.feed(Opened(stream))
-            number += 1
-    others: list[Iterator[Points] | Iterator[ChangeEvent]] = [
-        *(_points(path, outcome) for text in history.metrics for path in _paths(text, "--metrics")),
-        *(
-            _changes(path, outcome)
-            for text in history.changes
-            for path in _paths(text, "--changes")
-        ),
-        *(_alerts(path, outcome) for text in history.alerts for path in _paths(text, "--alerts")),
-    ]
-    for items in others:
-        turn.append((-math.inf, number, iter(sorted(items, key=lambda item: item.at)), None))
-        number += 1
+    others: Iterator[Points | ChangeEvent] = heapq.merge(
+        *(_sorted(_points(p, outcome)) for t in history.metrics for p in _paths(t, "--metrics")),
+        *(_sorted(_changes(p, outcome)) for t in history.changes for p in _paths(t, "--changes")),
+        *(_sorted(_alerts(p, outcome)) for t in history.alerts for p in _paths(t, "--alerts")),
+        key=_at,
+    )
+    upcoming = next(others, None)
     heapq.heapify(turn)
-    while turn:
-        _, n, source, of = heapq.heappop(turn)
-        item = next(source, None)
-        if item is None:
-            if of is not None:
-                outcome.take(engine.feed(Ended(of)))
+    while turn or upcoming is not None:
+        engine.horizon = math.inf if upcoming is None else upcoming.at
+        if upcoming is not None and (not turn or turn[0][0] >= upcoming.at):
+            if isinstance(upcoming, Points):
+                outcome.points += int(np.count_nonzero(~np.isnan(upcoming.values)))
+            item, upcoming = upcoming, next(others, None)
+            engine.horizon = math.inf if upcoming is None else upcoming.at
+            outcome.take(engine.feed(item))
             continue
-        outcome.take(engine.feed(item))
-        if isinstance(item, Block):
-            outcome.lines += item.data.count(b"\n")
-            reached = engine.watermark(item.stream.id)
-        else:
-            reached = item.at
-            if isinstance(item, Points):
-                outcome.points += int(np.count_nonzero(~np.isnan(item.values)))
-        heapq.heappush(turn, (reached, n, source, of))
+        _, n, blocks, stream = heapq.heappop(turn)
+        block = next(blocks, None)
+        if block is None:
+            outcome.take(engine.feed(Ended(stream)))
+            continue
+        outcome.lines += block.data.count(b"\n")
+        outcome.take(engine.feed(block))
+        heapq.heappush(turn, (engine.watermark(stream.id), n, blocks, stream))
+    engine.horizon = math.inf
     outcome.take(engine.close_streams())
     outcome.candidates = [i for i in engine.incidents() if i.state is State.CANDIDATE]
     outcome.take(engine.finish())
     return outcome
+
+
+def _at(item: Points | ChangeEvent) -> float:
+    return item.at
+
+
+def _sorted(items: Iterable[Points] | Iterable[ChangeEvent]) -> list[Points | ChangeEvent]:
+    return sorted(items, key=_at)
 
 
 def _split_service(text: str) -> tuple[dict[str, str], str]:

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from aiops.model import Block, ChangeEvent, Gap, Points, Stream, Watched
+from aiops.model import Block, ChangeEvent, Gap, Opened, Points, Stream, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ class MemoryIntake:
         asleep_limit: int = 1000,
     ) -> None:
         self.clock = at
-        self.items: list[Block | Points | Watched | Gap | ChangeEvent] = []
+        self.items: list[Block | Points | Watched | Opened | Gap | ChangeEvent] = []
         self.reports: Counter[tuple[str, str]] = Counter()
         self.cursors = dict(cursors or {})
         self.forgotten: list[str] = []
@@ -53,7 +53,7 @@ class MemoryIntake:
     def stops(self, stream_id: str) -> Sequence[str]:
         return self.stop_at.get(stream_id, [])
 
-    async def put(self, item: Block | Points | Watched | Gap | ChangeEvent) -> None:
+    async def put(self, item: Block | Points | Watched | Opened | Gap | ChangeEvent) -> None:
         self.items.append(item)
         if isinstance(item, Block):
             self.cursors[item.stream.id] = item.cursor

@@ -38,12 +38,16 @@ _HASH = "[bcdfghjklmnpqrstvwxz2456789]"
 _REPLICA = re.compile(rf"-(?:{_HASH}{{6,10}}|\d{{8,10}})-{_HASH}{{5}}$")
 _MEMBER = re.compile(rf"-(?:{_HASH}{{5}}|\d{{1,4}})$")
 
+# cart-1.log and cart-2.log are two instances of cart; 8080 is a port, not an instance.
+_INSTANCE = re.compile(r"(.*[A-Za-z])[-_](\d{1,3})")
+
 
 def entity_of(path: str, labels: Mapping[str, str]) -> tuple[str, str, str]:
     """Return (entity, workload, instance) of the lines of *path*.
 
     A ``service`` label wins, then ``host``, then Kubernetes' path, then the file's own name
-    without its endings; a name that says only "access" or "error" gives way to its directory.
+    without its endings; a name that says only "access" or "error" gives way to its directory,
+    and a number at its end tells instances of one service apart.
     """
     instance = labels.get("instance") or labels.get("pod") or ""
     if service := labels.get("service"):
@@ -57,7 +61,11 @@ def entity_of(path: str, labels: Mapping[str, str]) -> tuple[str, str, str]:
     if match := _CONTAINERS.search(path):
         pod, _, container = match.groups()
         return _of_pod(pod, container)
-    entity = f"service:{_name_of(path)}"
+    name = _name_of(path)
+    numbered = _INSTANCE.fullmatch(name)
+    if numbered is not None:
+        name, instance = numbered[1], instance or name
+    entity = f"service:{name}"
     return entity, entity, instance
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 
 from aiops.config import Duration, Size
-from aiops.model import Block
+from aiops.model import Block, Opened
 from aiops.sources.tail.discovery import Scan, absolute, binary, scan
 from aiops.sources.tail.stream import Rules
 from aiops.sources.tail.tailer import Start, Tailer
@@ -82,6 +82,8 @@ class FileSource:
             if now >= scan_at or scan_at - now > self.discovery_interval:
                 found = await asyncio.to_thread(self._scan, tailer.followed)
                 tailer.admit(found, now)
+                for stream in tailer.newcomers():
+                    await intake.put(Opened(stream))
                 scan_at = now + self.discovery_interval
             for turn, tail in enumerate(tailer.due(now)):
                 busy = turn % _QUIET_TURNS == 0

@@ -86,6 +86,7 @@ class Tailer:
         self._prints: dict[str, tuple[tuple[int, int, int], str | None]] = {}
         self._next_at: dict[str, float] = {}
         self._skipped: dict[str, str] = {}
+        self._announced: set[str] = set()
         self._scanned = False
         self._overflow = False
 
@@ -93,6 +94,12 @@ class Tailer:
     def followed(self) -> frozenset[str]:
         """Return the paths that need no new judgement."""
         return frozenset(self._tails)
+
+    def newcomers(self) -> list[Stream]:
+        """Return the streams followed since the last call: the engine waits for their past."""
+        new = [tail.stream for path, tail in self._tails.items() if path not in self._announced]
+        self._announced = set(self._tails)
+        return new
 
     # --- who is there ---------------------------------------------------------------------
 
