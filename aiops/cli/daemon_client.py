@@ -47,7 +47,10 @@ def where(settings: Settings, url: str | None) -> str:
 
 
 class DaemonClient:
-    """Ask one daemon; raises ``DaemonDownError`` when nobody answers, ``DaemonRefusedError`` for a no."""
+    """Ask one daemon.
+
+    Raises ``DaemonDownError`` when nobody answers, ``DaemonRefusedError`` when the answer is no.
+    """
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
         self.url = url

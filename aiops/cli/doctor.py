@@ -10,7 +10,15 @@ import click
 
 from aiops.cli.options import config_option, emit, json_option, note, settings_of, url_option
 
-HARMLESS = ("cut_saved", "settings_reloaded", "stream_forgotten", "commands_applied")
+# Events that nobody needs to look at.
+HARMLESS = (
+    "cut_saved/",
+    "settings_reloaded/",
+    "stream_forgotten/",
+    "commands_applied/",
+    "incident/",
+    "delivery.sent/",
+)
 
 
 @click.command(epilog="Example: aiops doctor --wait 5")
@@ -111,9 +119,7 @@ def told(facts: dict[str, Any]) -> list[str]:
     )
     drops = {k: n for k, n in facts["dropped"].items() if n}
     lines.append(f"drops: {', '.join(f'{k} {n}' for k, n in sorted(drops.items())) or 'none'}")
-    events = {
-        k: n for k, n in facts["events"].items() if not k.startswith((*HARMLESS, "incident/"))
-    }
+    events = {k: n for k, n in facts["events"].items() if not k.startswith(HARMLESS)}
     if events:
         told_events = ", ".join(f"{k} {n}" for k, n in sorted(events.items()))
         lines.append(f"events: {told_events}")
