@@ -109,6 +109,9 @@ _RULES = (
 )
 
 
+_SUSPECTS = tuple(n.encode() for needles, _, _ in _RULES for n in needles)
+
+
 def redact(text: str) -> str:
     """Replace every secret that is recognised by ``<redacted>``; the name before it stays.
 
@@ -125,6 +128,15 @@ def redact(text: str) -> str:
         if text == before:
             break
     return _bounded(text)
+
+
+def redact_bytes(text: bytes) -> bytes:
+    """Redact a raw log line before it is kept; lines without a suspicious word cost a search."""
+    low = text.lower()
+    if not any(suspect in low for suspect in _SUSPECTS):
+        return text
+    decoded = text.decode("utf-8", "surrogateescape")
+    return redact(decoded).encode("utf-8", "surrogateescape")
 
 
 def _once(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiops.redaction import LIMIT, harmless, plain, redact
+from aiops.redaction import LIMIT, harmless, plain, redact, redact_bytes
 
 HIDDEN = [
     ("Authorization: Bearer abc.def-123", "Authorization: Bearer <redacted>"),
@@ -167,3 +167,10 @@ def test_plain_text_can_be_written_anywhere(text: str) -> None:
     assert shown.splitlines() in ([], [shown])
     assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in shown)
     shown.encode()
+
+
+def test_raw_lines_are_redacted_like_text() -> None:
+    """Bytes lose the same secrets, and bytes that are no UTF-8 survive."""
+    assert b"hunter2" not in redact_bytes(b"login \xff password=hunter2 ok")
+    assert b"\xff" in redact_bytes(b"login \xff password=hunter2 ok")
+    assert redact_bytes(b"plain \xff line") == b"plain \xff line"
