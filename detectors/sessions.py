@@ -1,9 +1,9 @@
 """Judge sessions by how often they hold each event: what is rare, missing or too many.
 
-Two readings of one table of counts: the rarest tail of any single event, and how rare the whole
-session is taken together. Each is set against what earlier sessions looked like; the louder one
-speaks. The scale is read from the ordinary half of the past, so that the share of bad sessions
-does not become the measure of what is normal.
+Two readings of one table of counts: the rarest tail of any single event, which is a share of
+sessions as it stands, and how rare the whole session is taken together, set against what earlier
+sessions were. The louder one speaks. The scale of the second is read from the ordinary half of
+the past, so that the share of bad sessions does not become the measure of what is normal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from detectors.base import UNKNOWN, Features, Score
 SESSION_ALPHA: Final = 2.0
 """Surprise at which a session of any file is an anomaly: one normal session in a hundred."""
 
-WARMUP: Final = 20
+WARMUP: Final = 50
 MEMORY: Final = 4096
 """Sessions whose readings set the scale; older ones leave."""
 
@@ -48,24 +48,22 @@ class SessionDetector:
         self._places: dict[str, int] = {}
         self._tables: list[Counter[int]] = []
         self._seen: NDArray[np.float64] = np.zeros(0)
-        self._single = _Past()
         self._whole = _Past()
 
     def score_one(self, x: Features) -> Score:
         single, whole, reason = self._look(_checked(x))
         if self.sessions < WARMUP:
             return UNKNOWN
-        each = self._single.surprise(single), self._whole.surprise(whole)
-        value = max(each)
+        together = self._whole.surprise(whole)
+        value = max(single, together, 0.0)
         if value < 1.0:
             return Score(value=value)
-        return Score(value=value, reason=reason if each[0] >= each[1] else "many unusual counts")
+        return Score(value=value, reason=reason if single >= together else "many unusual counts")
 
     def learn_one(self, x: Features) -> None:
         counts = _checked(x)
         if self.sessions:
-            single, whole, _ = self._look(counts)
-            self._single.learn(single)
+            _, whole, _ = self._look(counts)
             self._whole.learn(whole)
         self.sessions += 1
         for event, place in self._own(counts).items():

@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from aiops.decoding.continuation import is_continuation
-from aiops.decoding.levels import guess_level, level_in_head
-from aiops.decoding.shapes import Lines, PlainShape, Shape, collapse, find_shape, key_space
+from aiops.decoding.shapes import (
+    Lines,
+    PlainShape,
+    Shape,
+    collapse,
+    find_shape,
+    key_space,
+    split_text,
+)
 from aiops.decoding.stamps import Parsed
 from aiops.decoding.windows import PROBE_LINES
 from aiops.model import LineKind, Severity, Stream
@@ -241,6 +248,4 @@ def _shape_of(data: bytes, near: float) -> Shape:
 
 
 def _level_of(text: str) -> Severity:
-    raw = text.encode("utf-8", "replace")
-    stated = level_in_head(raw)
-    return guess_level(raw) if stated is None else stated[0]
+    return split_text(text.encode("utf-8", "replace")).severity
