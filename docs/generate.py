@@ -386,7 +386,7 @@ def _metrics() -> Iterable[tuple[str, str, list[str], str]]:
 # --- the README's demo ----------------------------------------------------------------------
 
 BEGIN, END = "<!-- demo output: generated -->", "<!-- end of demo output -->"
-SHOWN = 40
+SHOWN = 24
 
 
 def with_demo(readme: str) -> str:
