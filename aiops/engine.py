@@ -348,6 +348,8 @@ class Engine:
             return done
         while mark < at:
             self._move(mark)
+            # Time passes at every mark, however many of them one release covers.
+            done += self._pass_time()
             done += self._place(self.logs.roll(self._watched_until, self.threshold()))
             mark += self.logs.period
         return done
