@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import gzip
-import io
 import sys
 import tempfile
 import zlib
@@ -31,7 +30,7 @@ def text_lines(path: str) -> Iterator[Iterator[str]]:
     """
     try:
         with _opened(path) as raw:
-            yield _lines(io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline=""))
+            yield _lines(raw)
     except OSError as e:
         if e.filename not in (path, None) or isinstance(e, BrokenPipeError):
             raise
@@ -40,9 +39,11 @@ def text_lines(path: str) -> Iterator[Iterator[str]]:
         raise InputError(f"{path}: damaged gzip file ({e}); what came before was read") from e
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    while line := text.readline():
-        yield line.rstrip("\r\n")
+def _lines(raw: IO[bytes]) -> Iterator[str]:
+    first = raw.readline().removeprefix(b"\xef\xbb\xbf")
+    while first:
+        yield first.decode("utf-8", "replace").rstrip("\r\n")
+        first = raw.readline()
 
 
 @contextlib.contextmanager

@@ -11,22 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from aiops.decoding.continuation import is_continuation
-from aiops.decoding.shapes import (
-    Lines,
-    PlainShape,
-    Shape,
-    collapse,
-    find_shape,
-    key_space,
-    split_text,
-)
-from aiops.decoding.stamps import Parsed
+from aiops.decoding.kinds import CONTINUATION, KindCache
+from aiops.decoding.lines import SEP, Lines, Shape, collapse, split_text
+from aiops.decoding.plain import PlainShape
+from aiops.decoding.shapes import find_shape, is_stamped, key_space
 from aiops.decoding.windows import PROBE_LINES
 from aiops.model import LineKind, Severity, Stream
 from aiops.sources.entity import entity_of
 from aiops.sources.file import read_file_blocks
-from detectors.masking import Masker
 from detectors.templates import Template, TemplateMiner
 
 MOST: Final = 20_000
@@ -36,7 +28,6 @@ NOVELTY: Final = 1_000_000
 """A file may be all news: unlike in the daemon nobody waits for the end of a window."""
 
 _CACHE: Final = 200_000
-_CONTINUES: Final = LineKind("", Severity.INFO, b"\x00continues")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +60,7 @@ class Tally:
         for at in (other.first, other.last):
             self.see(at)
 
-    def see(self, at: Parsed) -> None:
+    def see(self, at: float | None) -> None:
         if at is not None:
             self.first = at if self.first is None or at < self.first else self.first
             self.last = at if self.last is None or at > self.last else self.last
@@ -89,9 +80,8 @@ class Mining:
     """Learn texts, then assign their lines; ``content`` says that lines have no header."""
 
     content: bool = False
-    _masker: Masker = field(default_factory=Masker)
+    _cache: KindCache = field(default_factory=KindCache)
     _miners: dict[tuple[str, int], TemplateMiner] = field(default_factory=dict)
-    _kinds: dict[tuple[str, bytes], LineKind] = field(default_factory=dict)
     _learned: int = 0
 
     def learn(self, text: Text) -> int:
@@ -104,7 +94,7 @@ class Mining:
             kinds = [(self._kind(shape, key), n) for key, n in counted.items()]
             kinds += [(self._own(key), 1) for key in lines.keys[:leading]]
             for kind, n in kinds:
-                if kind is not _CONTINUES:
+                if kind is not CONTINUATION:
                     place = (kind.entity or text.workload, int(kind.severity))
                     pairs.setdefault(place, []).append((kind.masked, n))
             self._learned += 1
@@ -124,14 +114,14 @@ class Mining:
             limit -= len(raw)
             if len(ids) > _CACHE:
                 ids.clear()
-            space = self._space(shape)
+            space = "" if shape is None else key_space(shape)
             found: list[str] = []
             heads: list[bool] = []
             for n, key in enumerate(keys):
                 known = ids.get((space, key)) if n >= leading else None
                 if known is None:
                     kind = self._kind(shape, key) if n >= leading else self._own(key)
-                    known = "" if kind is _CONTINUES else self._id(text, kind)
+                    known = "" if kind is CONTINUATION else self._id(text, kind)
                     if n >= leading:
                         ids[space, key] = known
                 if known:
@@ -164,18 +154,19 @@ class Mining:
         began = self.content
         high: float | None = None
         for block in read_file_blocks(text.path, stream):
+            # The separator divides the parts of a key, so no line may bring its own.
+            data = block.data.replace(SEP, b" ")
             if self.content:
-                raw = block.data.split(b"\n")[:-1]
-                keys = collapse(block.data).split(b"\n")[:-1]
+                raw = data.split(b"\n")[:-1]
+                keys = collapse(data).split(b"\n")[:-1]
                 yield None, Lines(raw, keys, [None] * len(raw)), 0
                 continue
             if shape is None:
-                shape = _shape_of(block.data, Path(text.path).stat().st_mtime)
-            if high is not None and shape.stamps is not None and shape.stamps.format.partial:
+                shape = _shape_of(data, Path(text.path).stat().st_mtime)
+            if high is not None and shape.stamps is not None:
                 shape.stamps.near = high
-            lines = shape.read(block.data)
-            known = [at for at in lines.seconds if at is not None]
-            high = max(known) if known else high
+            lines = shape.read(data)
+            high = max((at for at in lines.seconds if at is not None), default=high)
             leading = 0
             if not began:
                 while leading < len(lines.keys) and self._continues(shape, lines.keys[leading]):
@@ -184,31 +175,17 @@ class Mining:
             yield shape, lines, leading
 
     def _continues(self, shape: Shape, key: bytes) -> bool:
-        return self._kind(shape, key) is _CONTINUES
-
-    def _space(self, shape: Shape | None) -> str:
-        return "" if shape is None else key_space(shape)
+        return self._kind(shape, key) is CONTINUATION
 
     def _kind(self, shape: Shape | None, key: bytes) -> LineKind:
-        place = (self._space(shape), key)
-        kind = self._kinds.get(place)
-        if kind is None:
-            if len(self._kinds) > _CACHE:
-                self._kinds.clear()
-            kind = self._kinds[place] = self._resolve(shape, key)
-        return kind
-
-    def _resolve(self, shape: Shape | None, key: bytes) -> LineKind:
         if shape is None:
             return self._own(key)
-        parts = shape.split(key)
-        if parts.continuation:
-            return _CONTINUES
-        return LineKind(parts.entity, parts.severity, self._masker.mask(parts.message))
+        kind = self._cache.of(shape).get(key)
+        return self._cache.resolve(shape, key) if kind is None else kind
 
     def _own(self, key: bytes) -> LineKind:
         """Return the kind of a line that stands for itself, whatever it looks like."""
-        return LineKind("", Severity.INFO, self._masker.mask(key))
+        return LineKind("", Severity.INFO, self._cache.masker.mask(key))
 
     # --- templates --------------------------------------------------------------------------
 
@@ -241,10 +218,14 @@ def tally(block: Assigned, into: dict[str, Tally]) -> None:
 
 
 def _shape_of(data: bytes, near: float) -> Shape:
+    """Take the shape of the first line that tells it and its time, else of any that tells."""
+    likely: Shape | None = None
     for line in data.split(b"\n", PROBE_LINES)[:PROBE_LINES]:
-        if not is_continuation(line) and (shape := find_shape(line, near)) is not None:
+        shape = find_shape(line, near)
+        if shape is not None and is_stamped(shape, line):
             return shape
-    return PlainShape(None)
+        likely = likely or shape
+    return likely or PlainShape(None)
 
 
 def _level_of(text: str) -> Severity:
