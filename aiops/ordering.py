@@ -13,17 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops.decoding.saved import load_counts, load_stream, save_counts, save_stream
 from aiops.model import (
     ChangeEvent,
-    LineKind,
     LogWindow,
     Points,
     SampleLine,
     Section,
     Series,
     SeriesSet,
-    Severity,
-    Stream,
 )
 
 Item = ChangeEvent | Points | LogWindow
@@ -107,15 +105,12 @@ def _place(item: Item) -> tuple[float, int, str]:
     return item.at, CHANGE, item.id
 
 
-_STREAM = ("id", "source", "entity", "workload", "instance", "resumable")
-
-
 def _window_state(w: LogWindow) -> list[Any]:
     return [
-        [getattr(w.stream, name) for name in _STREAM],
+        save_stream(w.stream),
         w.start,
         w.end,
-        [[k.entity, int(k.severity), k.masked, n] for k, n in w.counts.items()],
+        save_counts(w.counts),
         [[s.at, s.stream, s.text] for s in w.samples.values()],
         w.lines,
         w.continuations,
@@ -125,13 +120,13 @@ def _window_state(w: LogWindow) -> list[Any]:
 
 def _window(state: list[Any]) -> LogWindow:
     stream, start, end, counts, samples, lines, continuations, other = state
-    kinds = [(LineKind(e, Severity(s), m), n) for e, s, m, n in counts]
+    kinds = load_counts(counts)
     return LogWindow(
-        stream=Stream(*stream),
+        stream=load_stream(stream),
         start=start,
         end=end,
-        counts=dict(kinds),
-        samples={k: SampleLine(*s) for (k, _), s in zip(kinds, samples, strict=True)},
+        counts=kinds,
+        samples={k: SampleLine(*s) for k, s in zip(kinds, samples, strict=True)},
         lines=lines,
         continuations=continuations,
         other=other,

@@ -6,9 +6,9 @@ import re
 
 # Leading blanks, stack traces, closing braces, an exception's own last line, an empty line.
 _CONTINUES = re.compile(
-    rb"[ \t]|$|Caused by: |Suppressed: |Traceback |\.\.\. ?\d* ?(?:more|$)|[})\]]+[,;]?$|at [\w$.<>]+\("
-    rb"|(?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit)(?:: |$)|goroutine \d+ \[|During handling of"
-    rb"|The above exception was|\^+$"
+    rb"[ \t]|$|Caused by: |Suppressed: |Traceback |\.\.\. ?\d* ?(?:more|$)|[})\]]+[,;]?$"
+    rb"|at [\w$.<>]+\(|goroutine \d+ \[|During handling of|The above exception was|\^+$"
+    rb"|(?:[\w$]+\.)*[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit)(?:: |$)"
 )
 
 

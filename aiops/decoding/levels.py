@@ -6,22 +6,38 @@ import re
 
 from aiops.model import Severity
 
-_WORDS = {
-    Severity.CRITICAL: "fatal critical crit emerg emergency alert panic dpanic",
-    Severity.ERROR: "error err eror severe exception",
-    Severity.WARNING: "warning warn wrn",
-    Severity.INFO: "info information inf notice note debug dbg trace trc verbose fine finer finest "
-    "config ok success log statement",
+# Severity → name → other words for the same. The first name of a severity is the severity's own
+# and vanishes from the text; a finer one (DEBUG, NOTICE, ALERT) stays in front of it, so that no
+# two levels ever share a template. They are in capitals and few: the template miner asks for more
+# different words of that look than there are here before it takes them for a variable.
+_NAMES: dict[Severity, dict[str, str]] = {
+    Severity.CRITICAL: {
+        "CRITICAL": "critical crit",
+        "FATAL": "fatal",
+        "ALERT": "alert",
+        "EMERG": "emerg emergency",
+        "PANIC": "panic dpanic",
+    },
+    Severity.ERROR: {"ERROR": "error err eror", "SEVERE": "severe", "EXCEPTION": "exception"},
+    Severity.WARNING: {"WARNING": "warning warn wrn"},
+    Severity.INFO: {
+        "INFO": "info information informational inf",
+        "NOTICE": "notice note",
+        "DEBUG": "debug dbg fine",
+        "TRACE": "trace trc finer finest",
+        "VERBOSE": "verbose",
+        "CONFIG": "config",
+        "SUCCESS": "success ok",
+        "LOG": "log statement hint detail",
+    },
 }
-LEVELS: dict[bytes, Severity] = {
-    word.encode(): severity for severity, words in _WORDS.items() for word in words.split()
-}
-
-# These words are their severity's own name; a finer one (debug, notice) stays in the text, so that
-# no two levels ever share a template.
-PLAIN_WORDS = frozenset(
-    (b"fatal", b"critical", b"crit", b"error", b"err", b"warning", b"warn", b"info")
-)
+LEVELS: dict[bytes, Severity] = {}
+_SHOWN: dict[bytes, bytes] = {}
+for _severity, _names in _NAMES.items():
+    for _rank, (_name, _words) in enumerate(_names.items()):
+        for _word in _words.encode().split():
+            LEVELS[_word] = _severity
+            _SHOWN[_word] = b"" if _rank == 0 else _name.encode() + b" "
 
 _SYSLOG = (b"emerg", b"alert", b"crit", b"err", b"warning", b"notice", b"info", b"debug")
 
@@ -31,38 +47,66 @@ _HEAD = re.compile(
     rb"|NOTICE|INFO|DEBUG|TRACE|VERBOSE|FINE|FINER|FINEST|CONFIG|LOG|HINT|DETAIL|STATEMENT)(?=$|[\s\])|:,\-])"
 )
 _FIELD = re.compile(
-    rb"\b(?:level|lvl|severity|loglevel)[\"']?[=:] ?[\"']?([A-Za-z]+)", re.IGNORECASE
+    rb"\b(?:level|lvl|severity|loglevel)[\"']?[=:] ?[\"']?([A-Za-z]+)[\"']?", re.IGNORECASE
 )
 _BRACKET = re.compile(
-    rb"\[(?:\w+:)?(emerg|alert|crit|error|warn|warning|notice|info|debug|trace\d?)\]", re.IGNORECASE
+    rb"\[(?:(\w+):)?(emerg|alert|crit|error|warn|warning|notice|info|debug|trace\d?)\]",
+    re.IGNORECASE,
 )
-_NAME = re.compile(rb"^(?:\S+ ){0,3}?\S*?\b(CRITICAL|FATAL|ERROR|WARNING|WARN|INFO|DEBUG):")
 
 # Without a level the words of the message have to do; one step milder than a stated level.
 _BAD = re.compile(
     rb"\b(?:panic|fatal|segfault|out of memory|oom-kill\w*|core dumped|call trace|traceback)\b"
-    rb"|\b(?:error|errors|exception|failed|failure|fail|refused|denied|unreachable|timed out|timeout"
-    rb"|aborted|corrupt\w*|invalid|cannot|unable)\b",
+    rb"|\b(?:error|errors|exception|failed|failure|fail|refused|denied|unreachable|timed out"
+    rb"|timeout|aborted|corrupt\w*|invalid|cannot|unable)\b",
     re.IGNORECASE,
 )
 _NOT_BAD = re.compile(
     rb"\b(?:no|without|0|zero) (?:\w+ )?(?:errors?|failures?|exceptions?)\b", re.IGNORECASE
 )
+_EDGE = b" []|-:"
+
+
+def stated_level(text: bytes) -> tuple[bytes, bytes] | None:
+    """Find a stated level in the head of *text*: (word, text without it), ``None`` when none is.
+
+    A word in capitals after other words stays where readers expect it; the text is then whole.
+    """
+    match = _HEAD.search(text, 0, 140)
+    if match is not None:
+        word = match[1].lower()
+        before = text[: match.start(1)]
+        if before.strip(_EDGE):
+            return word, text
+        return word, text[match.end() :].lstrip(b"]")
+    match = _FIELD.search(text)
+    if match is not None and match[1].lower() in LEVELS:
+        return match[1].lower(), text[: match.start()] + text[match.end() :].lstrip()
+    match = _BRACKET.search(text, 0, 140)
+    if match is not None:
+        module = b"" if match[1] is None else b"[" + match[1] + b"]"
+        word = match[2].lower().rstrip(b"0123456789")
+        return word, text[: match.start()] + module + text[match.end() :].lstrip()
+    return None
 
 
 def level_in_head(head: bytes) -> tuple[Severity, tuple[int, int]] | None:
     """Find a stated level in the head of a line: (severity, span of the word) or ``None``."""
     match = _HEAD.search(head, 0, 140)
     if match is not None:
-        return LEVELS[match[1].lower()] if match[
-            1
-        ].lower() in LEVELS else Severity.INFO, match.span(1)
-    match = _FIELD.search(head) or _BRACKET.search(head, 0, 140)
+        return LEVELS[match[1].lower()], match.span(1)
+    match = _FIELD.search(head)
+    if match is not None and match[1].lower() in LEVELS:
+        return LEVELS[match[1].lower()], match.span(1)
+    match = _BRACKET.search(head, 0, 140)
     if match is not None:
-        word = match[1].lower().rstrip(b"0123456789")
-        if word in LEVELS:
-            return LEVELS[word], match.span(1)
+        return LEVELS[match[2].lower().rstrip(b"0123456789")], match.span(2)
     return None
+
+
+def named(word: bytes, text: bytes) -> bytes:
+    """Return *text* behind the name of a level that is finer than its severity."""
+    return _SHOWN[word] + text
 
 
 def guess_level(message: bytes) -> Severity:
@@ -76,14 +120,14 @@ def level_word(value: object) -> bytes | None:
     """Read a level field as a word: a word, a syslog number (0-7) or a pino/bunyan one (10-60)."""
     if isinstance(value, str):
         word = value.strip().lower()
-        if word.isdigit():
-            return level_word(int(word))
+        if word.isdecimal() and word.isascii():
+            return level_word(int(word[:9]))
         raw = word.encode("utf-8", "replace")
         return raw if raw in LEVELS else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
         return None
     number = int(value)
-    if 0 <= number < len(_SYSLOG):
+    if number < len(_SYSLOG):
         return _SYSLOG[number]
     for floor, name in (
         (60, b"fatal"),
@@ -95,11 +139,6 @@ def level_word(value: object) -> bytes | None:
         if number >= floor:
             return name
     return b"trace"
-
-
-def level_and_text(word: bytes, text: bytes) -> tuple[Severity, bytes]:
-    """Return the severity of *word* and the text, which keeps a word finer than its severity."""
-    return LEVELS[word], text if word in PLAIN_WORDS else word + b" " + text
 
 
 def http_level(status_class: bytes) -> Severity:

@@ -8,180 +8,34 @@ needed: windows are whole seconds wide.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        (
-            b"jan",
-            b"feb",
-            b"mar",
-            b"apr",
-            b"may",
-            b"jun",
-            b"jul",
-            b"aug",
-            b"sep",
-            b"oct",
-            b"nov",
-            b"dec",
-        ),
-        start=1,
-    )
-}
-_MON = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+from aiops.decoding.formats import BY_NAME, DAY, FORMATS, Parsed, StampFormat, strip_collapsed
 
-Parsed = float | None
-"""Epoch seconds, or ``None`` when the bytes are no stamp."""
+__all__ = ["Parsed", "StampReader", "find_stamp", "read_moment", "strip_collapsed"]
 
-YEAR = 366 * 86400.0
-DAY = 86400.0
 _CACHE_LIMIT = 20_000
+_LONGEST_CACHED = 64
+_FORESIGHT = 2 * DAY  # no zone is further ahead of UTC than this
+_ZONED = 19  # bytes of an ISO stamp before its fraction and zone
+
+# What was read already, by format: reading is a pure function of the bytes, so streams share it.
+_SECONDS: dict[str, dict[bytes, Parsed]] = {f.name: {} for f in FORMATS}
+_MINUTES: dict[str, dict[bytes, Parsed]] = {f.name: {} for f in FORMATS}
+_MOMENTS: dict[str, Parsed] = {}
+_UNSEEN = object()
+
+_ZONE_AFTER = re.compile(rb"(?:[.,:]\d+)?( ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?")
+_MARKERS = re.compile(rb'(?:\b(?:time|ts|t|timestamp|date)="?|\[)$')
+_EDGE = re.compile(rb"[^\s\w]$")  # "INFO:2025-…": words before a stamp differ in length
+_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class StampFormat:
-    """One way to write a time: what it looks like, how long it is, how to read it.
-
-    ``pattern`` matches both a real stamp and one whose digit runs were collapsed to ``0``.
-    ``partial`` is the period after which an incomplete stamp repeats (no year: a year, no date:
-    a day), 0 when it is complete; the nearest repetition to a known time is meant.
-    """
-
-    name: str
-    pattern: re.Pattern[bytes]
-    read: Callable[[re.Match[bytes]], float]
-    partial: float = 0.0
-
-
-def _utc(*parts: int, offset: float = 0.0) -> float:
-    return datetime(*parts, tzinfo=UTC).timestamp() - offset  # type: ignore[arg-type,misc]
-
-
-def _zone(text: bytes | None) -> float:
-    """Return the seconds east of UTC; names other than an offset count as UTC."""
-    if not text or text[:1] not in b"+-":
-        return 0.0
-    sign = -1 if text[:1] == b"-" else 1
-    digits = text[1:].replace(b":", b"")
-    return sign * float(
-        timedelta(hours=int(digits[:2]), minutes=int(digits[2:4] or 0)).total_seconds()
-    )
-
-
-def _iso(m: re.Match[bytes]) -> float:
-    return _utc(*(int(m[i]) for i in range(1, 7)), offset=_zone(m[7]))
-
-
-def _short_year(m: re.Match[bytes]) -> float:
-    return _utc(2000 + int(m[1]), *(int(m[i]) for i in range(2, 7)))
-
-
-def _day_first(m: re.Match[bytes]) -> float:
-    month = _MONTHS[m[2].lower()]
-    return _utc(int(m[3]), month, int(m[1]), int(m[4]), int(m[5]), int(m[6]), offset=_zone(m[7]))
-
-
-def _year_last(m: re.Match[bytes]) -> float:
-    month = _MONTHS[m[1].lower()]
-    return _utc(int(m[6]), month, int(m[2]), int(m[3]), int(m[4]), int(m[5]))
-
-
-def _no_year(m: re.Match[bytes]) -> float:
-    # 1972 is a leap year, so 29 February is read; the year itself is chosen later.
-    return _utc(1972, _MONTHS[m[1].lower()], int(m[2]), int(m[3]), int(m[4]), int(m[5]))
-
-
-def _klog(m: re.Match[bytes]) -> float:
-    digits = m[1]
-    return _utc(1972, int(digits[:2]), int(digits[2:4]), int(m[2]), int(m[3]), int(m[4]))
-
-
-def _epoch(m: re.Match[bytes]) -> float:
-    return float(m[1][:10])
-
-
-def _clock(m: re.Match[bytes]) -> float:
-    return int(m[1]) * 3600.0 + int(m[2]) * 60.0 + int(m[3])
-
-
-_TIME = rb"(\d{1,2}):(\d{1,2}):(\d{1,2})"
-_ZONE = rb"(?:[.,:]\d+)?(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?"
-
-# The order decides between formats that start at the same byte.
-FORMATS = (
-    StampFormat("iso", re.compile(rb"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)" + _ZONE), _iso),
-    StampFormat(
-        "iso_compact",
-        re.compile(rb"(\d{4})-?(\d\d)-?(\d\d)[-T](\d\d)[:.]?(\d\d)[:.]?(\d\d)()"),
-        _iso,
-    ),
-    StampFormat(
-        "slashes", re.compile(rb"(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)" + _ZONE), _iso
-    ),
-    StampFormat(
-        "access",
-        re.compile(rb"(\d\d)/(" + _MON + rb")/(\d{4}):(\d\d):(\d\d):(\d\d)(?: ([+-]\d{4}))?"),
-        _day_first,
-    ),
-    StampFormat(
-        "day_month_year",
-        re.compile(rb"(\d{1,2})[ -](" + _MON + rb")[ -](\d{4}) (\d\d):(\d\d):(\d\d)" + _ZONE),
-        _day_first,
-    ),
-    StampFormat(
-        "ctime",
-        re.compile(_DAY + rb" (" + _MON + rb") +(\d{1,2}) " + _TIME + rb"(?:\.\d+)? (\d{4})"),
-        _year_last,
-    ),
-    StampFormat("syslog", re.compile(rb"(" + _MON + rb") +(\d{1,2}) " + _TIME), _no_year, YEAR),
-    StampFormat("klog", re.compile(rb"[IWEF](\d{4}) (\d\d):(\d\d):(\d\d)"), _klog, YEAR),
-    StampFormat(
-        "log4j_short", re.compile(rb"(\d\d)/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)"), _short_year
-    ),
-    StampFormat("digits", re.compile(rb"(\d\d)(\d\d)(\d\d) (\d\d)(\d\d)(\d\d)(?= )"), _short_year),
-    StampFormat(
-        "epoch",
-        re.compile(rb"(?<![\w.])(1[0-9]{9})(?:\d{3}|\d{6}|\d{9})?(?:\.\d+)?(?![\w])"),
-        _epoch,
-    ),
-    StampFormat("clock", re.compile(rb"(?<!\d)(\d\d):(\d\d):(\d\d)(?=[.,\] ])"), _clock, DAY),
-)
-_BY_NAME = {f.name: f for f in FORMATS}
-
-_COLLAPSED = re.compile(
-    rb"\[?(?:"
-    rb"0-0-0[T ]0:0:0(?:[.,:]0)?(?: ?(?:Z|UTC|GMT|[+-]0:?0?))?"
-    rb"|0/0/0 0:0:0(?:[.,]0)?"
-    rb"|0/" + _MON + rb"/0:0:0:0(?: [+-]0)?"
-    rb"|0[ -]" + _MON + rb"[ -]0 0:0:0(?:[.,]0)?(?: [+-]0)?"
-    rb"|" + _DAY + rb" " + _MON + rb" +0 0:0:0(?:\.0)? 0"
-    rb"|" + _MON + rb" +0 0:0:0"
-    rb"|0-0:0:0(?::0)?"
-    rb"|0-0-0-0\.0\.0(?:\.0)?"
-    rb"|[IWEF]0 0:0:0(?:\.0)?"
-    rb"|0T0(?:\.0)?Z?"
-    rb"|0:0:0(?:[.,]0)?"
-    rb")\]?"
-)
-
-
-_COLLAPSED_DIGITS = re.compile(rb"0 0(?= )")
-
-
-def strip_collapsed(key: bytes, fmt: StampFormat | None, reach: int = 160) -> bytes:
-    """Cut the first stamp out of a digit-collapsed line; what stood before it stays."""
-    if fmt is not None and fmt.name == "digits":
-        match = _COLLAPSED_DIGITS.match(key)
-    else:
-        match = _COLLAPSED.search(key, 0, reach)
-    if match is None:
-        return key
-    return (key[: match.start()] + key[match.end() :]).strip()
+def clear_caches() -> None:
+    """Forget what is only remembered for speed; no later result changes."""
+    for known in (*_SECONDS.values(), *_MINUTES.values()):
+        known.clear()
+    _MOMENTS.clear()
 
 
 class StampReader:
@@ -191,104 +45,131 @@ class StampReader:
     nearest to ``near``; the caller moves ``near`` along with the stream.
     """
 
-    def __init__(self, fmt: StampFormat, marker: bytes, offset: int, token: int | None) -> None:
+    def __init__(
+        self, fmt: StampFormat, marker: bytes, offset: int, token: int | None, *, zoned: bool
+    ) -> None:
         self.format = fmt
+        self.near = 0.0
         self._marker = marker
         self._offset = offset
         self._token = token
-        self._cache: dict[bytes, Parsed] = {}
-        self._width = _WIDTHS.get(fmt.name, 40)
-        self.near = 0.0
+        self._zoned = zoned
+        whole = fmt.name in ("iso", "slashes") and not zoned
+        # Without an offset from UTC the whole second decides.
+        self._width = _ZONED if whole else fmt.width
 
     def to_state(self) -> list[object]:
-        return [self.format.name, self._marker, self._offset, self._token, self.near]
+        return [self.format.name, self._marker, self._offset, self._token, self._zoned]
 
     @classmethod
     def from_state(cls, state: list[object]) -> StampReader:
-        name, marker, offset, token, near = state
-        reader = cls(_BY_NAME[str(name)], bytes(marker), int(offset), token)  # type: ignore[arg-type,call-overload]
-        reader.near = float(near)  # type: ignore[arg-type]
-        return reader
+        name, marker, offset, token, zoned = state
+        return cls(
+            BY_NAME[str(name)],
+            bytes(marker),  # type: ignore[call-overload]  # saved as bytes
+            int(offset),  # type: ignore[call-overload]  # saved as int
+            token,  # type: ignore[arg-type]  # saved as int or None
+            zoned=bool(zoned),
+        )
 
     def seconds(self, lines: list[bytes]) -> list[Parsed]:
         """Return one time per line, ``None`` for lines without a stamp."""
         pieces = self._slices(lines)
-        get = self._cache.get
+        get = _SECONDS[self.format.name].get
         found = [get(piece, _UNSEEN) for piece in pieces]
         if _UNSEEN in found:
             for i, value in enumerate(found):
                 if value is _UNSEEN:
                     found[i] = self._read(pieces[i])
         if self.format.partial:
-            return [None if v is None else self._nearest(v) for v in found]  # type: ignore[arg-type]
-        return found  # type: ignore[return-value]
+            meant = {v: self.complete(v, self.near) for v in set(found)}  # type: ignore[arg-type]
+            return [meant[v] for v in found]
+        return found  # type: ignore[return-value]  # nothing unseen is left
 
-    def _slices(self, lines: list[bytes]) -> list[bytes]:
-        width = self._width
-        if self._token is not None:
-            k = self._token
-            out = []
-            for line in lines:
-                parts = line.split(None, k + 1)
-                # A two-word stamp needs the rest of the line again.
-                out.append(b" ".join(parts[k:])[:width] if len(parts) > k else b"")
-            return out
-        if self._marker:
-            marker, skip = self._marker, len(self._marker)
-            return [
-                line[at + skip : at + skip + width] if (at := line.find(marker)) >= 0 else b""
-                for line in lines
-            ]
-        a, b = self._offset, self._offset + width
-        return [line[a:b] for line in lines]
+    def complete(self, second: Parsed, near: float, *, first: bool = False) -> Parsed:
+        """Return the repetition of an incomplete stamp that is meant: the one nearest to *near*.
 
-    def _read(self, piece: bytes) -> Parsed:
-        match = self.format.pattern.match(piece)
-        value: Parsed = None
-        if match is not None:
-            try:
-                value = self.format.read(match)
-            except ValueError:  # 31 February
-                value = None
-        if len(self._cache) >= _CACHE_LIMIT:
-            self._cache.clear()
-        self._cache[piece] = value
-        return value
-
-    def _nearest(self, value: float) -> float:
+        The *first* line of a stream is older than *near* (its arrival, or the last write of its
+        file), so a date without a year is then the latest that is not in its future.
+        """
+        if second is None or not self.format.partial:
+            return second
         if self.format.partial == DAY:
-            base = self.near - self.near % DAY
-            return min(
-                (base + d * DAY + value for d in (-1, 0, 1)), key=lambda t: abs(t - self.near)
-            )
-        moment = datetime.fromtimestamp(value, UTC)
-        year = datetime.fromtimestamp(self.near, UTC).year
-        best: float | None = None
-        for y in (year - 1, year, year + 1):
+            base = near - near % DAY + second % DAY
+            return min((base - DAY, base, base + DAY), key=lambda t: abs(t - near))
+        moment = datetime.fromtimestamp(second, UTC)
+        year = datetime.fromtimestamp(near, UTC).year
+        best: Parsed = None
+        for y in range(max(year - 8 if first else year - 1, 1), min(year + 1, 9998) + 1):
             try:
                 t = moment.replace(year=y).timestamp()
             except ValueError:  # 29 February in another year
                 continue
-            if best is None or abs(t - self.near) < abs(best - self.near):
+            if first:
+                best = t if best is None or t <= near + _FORESIGHT else best
+            elif best is None or abs(t - near) < abs(best - near):
                 best = t
-        return value if best is None else best
+        return best
+
+    def _slices(self, lines: list[bytes]) -> list[bytes]:
+        width = self._width
+        if self._token is not None:
+            pieces = [self._after_words(line, self._token) for line in lines]
+        elif self._marker:
+            marker, skip = self._marker, len(self._marker)
+            pieces = [
+                line[at + skip : at + skip + width] if (at := line.find(marker)) >= 0 else b""
+                for line in lines
+            ]
+        else:
+            a, b = self._offset, self._offset + width
+            pieces = [line[a:b] for line in lines]
+        return [_with_zone(piece) for piece in pieces] if self._zoned else pieces
+
+    def _after_words(self, line: bytes, words: int) -> bytes:
+        parts = line[:400].split(None, words + 1)
+        # A two-word stamp needs the rest of the line again.
+        return b" ".join(parts[words:])[: self._width] if len(parts) > words else b""
+
+    def _read(self, piece: bytes) -> Parsed:
+        known = _SECONDS[self.format.name]
+        value = self._second_of_minute(piece)
+        if len(known) >= _CACHE_LIMIT:
+            known.clear()
+        if len(piece) <= _LONGEST_CACHED:
+            known[piece] = value
+        return value
+
+    def _second_of_minute(self, piece: bytes) -> Parsed:
+        """Read the minute once, then only add seconds to it."""
+        at = self.format.second
+        if at is None:
+            return self._match(piece)
+        digits = piece[at : at + 2]
+        if len(digits) < 2 or not digits.isdigit() or digits >= b"60":
+            return self._match(piece)
+        if self.format.name != "digits" and piece[at - 1 : at] != b":":
+            return self._match(piece)
+        minute = piece[:at] + b"00" + piece[at + 2 :]
+        known = _MINUTES[self.format.name]
+        start = known.get(minute, _UNSEEN)
+        if start is _UNSEEN:
+            if len(known) >= _CACHE_LIMIT:
+                known.clear()
+            start = known[minute] = self._match(minute)
+        return None if start is None else start + int(digits)  # type: ignore[operator]
+
+    def _match(self, piece: bytes) -> Parsed:
+        match = self.format.pattern.match(piece)
+        try:
+            return None if match is None else self.format.read(match)
+        except (ValueError, OverflowError):  # 31 February, or a zone beyond the calendar
+            return None
 
 
-_UNSEEN = object()
-
-# Bytes of a line that decide its second; zone included where the format carries one.
-_WIDTHS = {
-    "iso_compact": 19,
-    "access": 26,
-    "syslog": 15,
-    "klog": 14,
-    "log4j_short": 17,
-    "digits": 14,
-    "epoch": 10,
-    "clock": 9,
-}
-
-_MARKERS = re.compile(rb'(?:\b(?:time|ts|t|timestamp|date)="?|\[)$')
+def _with_zone(piece: bytes) -> bytes:
+    match = _ZONE_AFTER.match(piece, _ZONED)
+    return piece[:_ZONED] if match is None else piece[:_ZONED] + (match[1] or b"")
 
 
 def find_stamp(line: bytes, near: float) -> StampReader | None:
@@ -297,43 +178,37 @@ def find_stamp(line: bytes, near: float) -> StampReader | None:
     *near* is a time close to the line's own (arrival): it completes stamps without a year.
     """
     head = line[:200]
-    best: tuple[tuple[bool, int, int], int, StampFormat] | None = None
+    best: tuple[tuple[bool, int, int], re.Match[bytes], StampFormat] | None = None
     for rank, fmt in enumerate(FORMATS):
         match = fmt.pattern.search(head)
         if match is None:
             continue
         try:
             fmt.read(match)
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
         # A complete stamp beats a part of one, except that a line may simply begin with it.
         later = bool(fmt.partial) and (match.start() > 0 or fmt.partial == DAY)
         order = (later, match.start(), rank)
         if best is None or order < best[0]:
-            best = (order, match.start(), fmt)
+            best = (order, match, fmt)
     if best is None:
         return None
-    _, start, fmt = best
+    _, match, fmt = best
+    start = match.start()
+    # "Z" is what a stamp without a zone means anyway.
+    zoned = fmt.name in ("iso", "slashes") and match[7] not in (None, b"Z", b"UTC", b"GMT")
     before = head[:start]
-    marker = _MARKERS.search(before)
+    marker = _MARKERS.search(before) or _EDGE.search(before)
     if start == 0:
-        reader = StampReader(fmt, b"", 0, None)
+        reader = StampReader(fmt, b"", 0, None, zoned=zoned)
     elif marker is not None and before.count(marker[0]) == 1:
-        reader = StampReader(fmt, marker[0], 0, None)
+        reader = StampReader(fmt, marker[0], 0, None, zoned=zoned)
     elif before[-1:].isspace():
-        reader = StampReader(fmt, b"", 0, len(before.split()))
+        reader = StampReader(fmt, b"", 0, len(before.split()), zoned=zoned)
     else:
-        reader = StampReader(fmt, b"", start, None)
+        reader = StampReader(fmt, b"", start, None, zoned=zoned)
     reader.near = near
-    if fmt.name in ("iso", "slashes", "day_month_year", "ctime"):
-        match = fmt.pattern.match(head, start)
-        zoned = (
-            match is not None
-            and match.lastindex == 7
-            and match[7] not in (None, b"Z", b"UTC", b"GMT")
-        )
-        if not zoned and fmt.name in ("iso", "slashes"):
-            reader._width = 19  # noqa: SLF001 - without an offset the whole second decides
     return reader
 
 
@@ -342,22 +217,43 @@ def read_moment(value: object) -> Parsed:
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
+        if not 1e8 <= value < 1e19:  # NaN and infinity too
+            return None
         number = float(value)
         for scale in (1.0, 1e3, 1e6, 1e9):
             if 1e8 <= number / scale < 1e10:
                 return number / scale
         return None
     if isinstance(value, str):
-        raw = value.encode("utf-8", "replace")
+        raw = value[:100].encode("utf-8", "replace")
         for fmt in FORMATS:
             match = fmt.pattern.match(raw)
-            if match is not None and not fmt.partial:
+            if match is not None and not fmt.partial and fmt.name != "epoch":
                 try:
                     return fmt.read(match)
-                except ValueError:
+                except (ValueError, OverflowError):
                     return None
         try:
-            return read_moment(float(value))
+            return read_moment(float(raw))
         except ValueError:
             return None
     return None
+
+
+def read_second(value: object) -> Parsed:
+    """Read a time as ``read_moment`` does, in whole seconds; strings are remembered."""
+    if not isinstance(value, str):
+        at = read_moment(value)
+        return None if at is None else float(int(at))
+    # Only where the fraction has its place may it be left out of what is remembered.
+    fraction = _ISO_MOMENT.match(value)
+    key = value if fraction is None else value[:_ZONED] + value[fraction.end() :]
+    if key in _MOMENTS:
+        return _MOMENTS[key]
+    at = read_moment(value)
+    at = None if at is None else float(int(at))
+    if len(key) <= _LONGEST_CACHED:
+        if len(_MOMENTS) >= _CACHE_LIMIT:
+            _MOMENTS.clear()
+        _MOMENTS[key] = at
+    return at

@@ -11,30 +11,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiops.decoding.clock import StreamClock
 from aiops.decoding.continuation import is_continuation
-from aiops.decoding.shapes import (
-    Lines,
-    PlainShape,
-    Shape,
-    find_shape,
-    key_space,
-    shape_from_state,
-    shape_to_state,
-)
-from aiops.decoding.stamps import Parsed
-from aiops.model import Block, LineKind, LogWindow, SampleLine, Severity, Stream
-from detectors.masking import Masker
+from aiops.decoding.kinds import CONTINUATION, KindCache
+from aiops.decoding.lines import SEP, Lines, Shape
+from aiops.decoding.plain import PlainShape
+from aiops.decoding.saved import load_counts, load_stream, save_counts, save_stream
+from aiops.decoding.shapes import find_shape, is_stamped, shape_from_state
+from aiops.model import Block, LineKind, LogWindow, SampleLine, Stream
 
-AHEAD = 300.0  # live: a stamp this far ahead of its arrival is not believed
-JUMP = 3600.0  # replay: a jump this far forward needs AGREE lines before it is believed
-AGREE = 3
+__all__ = ["KindCache", "StreamWindows", "WindowSettings"]
+
 PROBE_LINES = 200
 PROBE_BYTES = 64 * 1024
 SAMPLE_BYTES = 2048
 SAMPLE_LINES = 6
-_CACHE_LIMIT = 200_000
-
-_CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
+FULL_SAMPLES = 1000  # kinds of one window whose samples are kept at full length
+SHORT_SAMPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +37,6 @@ class WindowSettings:
     width: float = 10.0
     lateness: float = 5.0
     max_kinds: int = 20_000
-
-
-class KindCache:
-    """Take keys apart and mask them once; a pure cache, shared by all streams."""
-
-    def __init__(self) -> None:
-        self.masker = Masker()
-        self._kinds: dict[str, dict[bytes, LineKind]] = {}
-
-    def of(self, shape: Shape) -> dict[bytes, LineKind]:
-        kinds = self._kinds.setdefault(key_space(shape), {})
-        if len(kinds) > _CACHE_LIMIT:
-            kinds.clear()
-        return kinds
-
-    def resolve(self, shape: Shape, key: bytes) -> LineKind:
-        parts = shape.split(key)
-        if parts.continuation:
-            return _CONTINUATION
-        return LineKind(parts.entity, parts.severity, self.masker.mask(parts.message))
-
-    def clear(self) -> None:
-        self._kinds.clear()
 
 
 @dataclass(slots=True)
@@ -87,23 +57,25 @@ class StreamWindows:
 
     def __init__(self, stream: Stream, settings: WindowSettings, kinds: KindCache) -> None:
         self.stream = stream
-        self.high: float | None = None
         self.last_arrival = 0.0
         self.facts: Counter[str] = Counter()
         self._settings = settings
         self._kinds = kinds
         self._shape: Shape | None = None
         self._probe = b""
-        self._last: float | None = None
-        self._jump: tuple[float, int] | None = None
-        self._floor: int | None = None  # index of the oldest window still open
+        self._clock = StreamClock(settings.width, settings.lateness, self.facts)
         self._open: dict[int, _Open] = {}
         self._tail: list[bytes] | None = None  # a sample whose continuations may still come
 
     @property
     def watermark(self) -> float | None:
         """Return the time before which this stream's windows are closed, if any is known."""
-        return None if self._floor is None else self._floor * self._settings.width
+        return self._clock.watermark
+
+    @property
+    def high(self) -> float | None:
+        """Return the highest accepted time."""
+        return self._clock.high
 
     @property
     def open_windows(self) -> int:
@@ -131,19 +103,25 @@ class StreamWindows:
         return self._count(data, self.last_arrival)
 
     def _decide(self, near: float, *, final: bool) -> bool:
+        """Take the shape of the first line that tells it and its time, else of any that tells."""
         size = 0
+        likely: Shape | None = None
         lines = self._probe.split(b"\n", PROBE_LINES + 1)
         for line in lines[:PROBE_LINES]:
             size += len(line) + 1
             if size > PROBE_BYTES:
                 break
-            self._shape = find_shape(line, near)
-            if self._shape is not None:
+            shape = find_shape(line.rstrip(b"\r"), near)
+            if shape is None:
+                continue
+            if is_stamped(shape, line):
+                self._shape = shape
                 return True
+            likely = likely or shape
         else:
             if len(lines) <= PROBE_LINES and not final:
                 return False
-        self._shape = PlainShape(None)
+        self._shape = likely or PlainShape(None)
         return True
 
     def _count(self, data: bytes, arrived: float) -> list[LogWindow]:
@@ -151,93 +129,25 @@ class StreamWindows:
         if shape is None:
             msg = "the shape is decided before lines are counted"
             raise AssertionError(msg)
-        if shape.stamps is not None and shape.stamps.format.partial:
-            shape.stamps.near = self.high if self.high is not None else shape.stamps.near
-        lines = shape.read(data)
-        if not lines.raw:
+        if not data:
             return []
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        if SEP in data:
+            # It divides the parts of a key, so no line may bring its own.
+            data = data.replace(SEP, b" ")
+        if shape.stamps is not None and self._clock.high is not None:
+            shape.stamps.near = self._clock.high
+        lines = shape.read(data)
         if lines.unreadable:
             self.facts["unreadable"] += lines.unreadable
-        self._finish_tail(lines.raw)
-        for index, start, stop in self._segments(lines.seconds, arrived):
+        if lines.partial:
+            self.facts["partial"] += lines.partial
+        if self._tail is not None:
+            self._finish_tail(lines.raw)
+        for index, start, stop in self._clock.segments(lines.seconds, arrived, shape.stamps):
             self._tally(index, lines, start, stop)
         return self._close()
-
-    # --- which line belongs to which window -------------------------------------------------
-
-    def _segments(self, seconds: list[Parsed], arrived: float) -> list[tuple[int, int, int]]:
-        """Cut a block into runs (window index, first line, line after the last)."""
-        width = self._settings.width
-        distinct = set(seconds)
-        if self.high is not None and None not in distinct:
-            known = [s for s in distinct if s is not None]
-            low, high = min(known), max(known)
-            current = int(self.high // width)
-            if int(low // width) == current == int(high // width) and self._believed(high, arrived):
-                self._jump = None
-                self._last = seconds[-1]
-                self._raise(high)
-                return [(current, 0, len(seconds))]
-        return self._runs(seconds, arrived)
-
-    def _runs(self, seconds: list[Parsed], arrived: float) -> list[tuple[int, int, int]]:
-        width = self._settings.width
-        found: list[tuple[int, int, int]] = []
-        current: int | None = None
-        start = i = 0
-        total = len(seconds)
-        if self._last is None and seconds[0] is None:
-            self._last = next((s for s in seconds if s is not None), None)
-        while i < total:
-            second = seconds[i]
-            j = i + 1
-            while j < total and seconds[j] == second:
-                j += 1
-            at = self._accept(second, j - i, arrived)
-            index = int(at // width)
-            self._raise(at)
-            if self._floor is not None and index < self._floor:
-                self.facts["late"] += j - i
-                index = self._floor
-            if index != current:
-                if current is not None:
-                    found.append((current, start, i))
-                current, start = index, i
-            i = j
-        if current is not None:
-            found.append((current, start, total))
-        return found
-
-    def _raise(self, at: float) -> None:
-        if self.high is None or at > self.high:
-            self.high = at
-            floor = int((at - self._settings.lateness) // self._settings.width)
-            if self._floor is None or floor > self._floor:
-                self._floor = floor
-
-    def _believed(self, second: float, arrived: float) -> bool:
-        if arrived > 0:
-            return second <= arrived + AHEAD
-        return self.high is None or second <= self.high + JUMP
-
-    def _accept(self, second: Parsed, count: int, arrived: float) -> float:
-        if second is None:
-            if self._last is not None:
-                return self._last
-            self.facts["unstamped"] += count
-            return abs(arrived)
-        if not self._believed(second, arrived):
-            agreed = 0
-            if arrived <= 0:
-                near = self._jump is not None and abs(self._jump[0] - second) <= JUMP
-                agreed = count + (self._jump[1] if near and self._jump is not None else 0)
-                self._jump = (second, agreed)
-            if agreed < AGREE:
-                self.facts["distrusted"] += count
-                return self._last if self._last is not None else abs(arrived)
-        self._jump = None
-        self._last = second
-        return second
 
     # --- counting ---------------------------------------------------------------------------
 
@@ -255,10 +165,8 @@ class StreamWindows:
         first: dict[bytes, int] | None = None
         tally = Counter(keys)
         for key, count in tally.items():
-            kind = kinds.get(key)
-            if kind is None:
-                kind = kinds[key] = self._kinds.resolve(shape, key)
-            if kind is _CONTINUATION:
+            kind = kinds.get(key) or self._kinds.resolve(shape, key)
+            if kind is CONTINUATION:
                 window.continuations += count
                 continue
             seen = counts.get(kind)
@@ -273,10 +181,12 @@ class StreamWindows:
             if first is None and len(tally) > 64:
                 first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
             at = start + (keys.index(key) if first is None else first[key])
-            samples[kind] = self._sample(lines, at)
+            samples[kind] = self._sample(lines, at, short=len(samples) >= FULL_SAMPLES)
 
-    def _sample(self, lines: Lines, at: int) -> tuple[float, list[bytes]]:
+    def _sample(self, lines: Lines, at: int, *, short: bool) -> tuple[float, list[bytes]]:
         second = lines.seconds[at]
+        if short:
+            return second or 0.0, [lines.raw[at][:SHORT_SAMPLE]]
         text = [lines.raw[at][:SAMPLE_BYTES]]
         stop = at + 1
         while stop < len(lines.raw) and len(text) < SAMPLE_LINES:
@@ -284,18 +194,21 @@ class StreamWindows:
                 break
             text.append(lines.raw[stop][:SAMPLE_BYTES])
             stop += 1
-        if stop == len(lines.raw):
+        if stop == len(lines.raw) and len(text) < SAMPLE_LINES:
             self._tail = text
-        return (second if second is not None else self._last or 0.0, text)
+        return second or 0.0, text
 
     def _finish_tail(self, raw: list[bytes]) -> None:
-        if self._tail is None:
-            return
+        """Give the last sample the continuations that came in a later block."""
         for line in raw:
-            if len(self._tail) >= SAMPLE_LINES or not is_continuation(line):
+            if self._tail is None:
+                return
+            if not is_continuation(line):
                 self._tail = None
                 return
             self._tail.append(line[:SAMPLE_BYTES])
+            if len(self._tail) >= SAMPLE_LINES:
+                self._tail = None
 
     # --- closing ----------------------------------------------------------------------------
 
@@ -306,9 +219,7 @@ class StreamWindows:
 
     def advance(self, to: float) -> list[LogWindow]:
         """Close every window that ends at or before *to*, as if time had passed."""
-        floor = int(to // self._settings.width)
-        if self._floor is None or floor > self._floor:
-            self._floor = floor
+        self._clock.advance(to)
         return self._close()
 
     def flush(self) -> list[LogWindow]:
@@ -319,9 +230,10 @@ class StreamWindows:
         return closed
 
     def _close(self) -> list[LogWindow]:
-        if self._floor is None:
+        floor = self._clock.floor
+        if floor is None or not self._open or min(self._open) >= floor:
             return []
-        done = sorted(index for index in self._open if index < self._floor)
+        done = sorted(index for index in self._open if index < floor)
         return [self._window(index, self._open.pop(index)) for index in done]
 
     def _window(self, index: int, window: _Open) -> LogWindow:
@@ -345,19 +257,19 @@ class StreamWindows:
     def to_state(self) -> dict[str, Any]:
         """Return all of it as plain values; open windows included."""
         return {
-            "stream": [getattr(self.stream, name) for name in _STREAM_FIELDS],
-            "shape": None if self._shape is None else shape_to_state(self._shape),
+            "stream": save_stream(self.stream),
+            "shape": None if self._shape is None else self._shape.to_state(),
             "probe": self._probe,
-            "high": self.high,
-            "last": self._last,
+            "high": self._clock.high,
+            "last": self._clock.last,
             "last_arrival": self.last_arrival,
-            "jump": self._jump,
-            "floor": self._floor,
+            "jump": self._clock.jump,
+            "floor": self._clock.floor,
             "tail": None if self._tail is None else self._tail_at(),
             "open": [
                 [
                     index,
-                    [[k.entity, int(k.severity), k.masked, n] for k, n in w.counts.items()],
+                    save_counts(w.counts),
                     [[at, list(text)] for at, text in w.samples.values()],
                     w.lines,
                     w.continuations,
@@ -379,18 +291,18 @@ class StreamWindows:
         cls, state: dict[str, Any], settings: WindowSettings, kinds: KindCache
     ) -> StreamWindows:
         """Rebuild what ``to_state`` returned; going on is the same as never having stopped."""
-        self = cls(Stream(*state["stream"]), settings, kinds)
+        self = cls(load_stream(state["stream"]), settings, kinds)
         self._shape = None if state["shape"] is None else shape_from_state(state["shape"])
         self._probe = state["probe"]
-        self.high, self._last = state["high"], state["last"]
         self.last_arrival = state["last_arrival"]
-        self._jump = None if state["jump"] is None else (state["jump"][0], state["jump"][1])
-        self._floor = state["floor"]
+        clock = self._clock
+        clock.high, clock.last, clock.floor = state["high"], state["last"], state["floor"]
+        clock.jump = None if state["jump"] is None else (state["jump"][0], state["jump"][1])
         for index, counts, samples, lines, continuations, other in state["open"]:
-            found = [(LineKind(e, Severity(s), m), n) for e, s, m, n in counts]
+            found = load_counts(counts)
             self._open[index] = _Open(
-                counts=dict(found),
-                samples={k: (at, list(t)) for (k, _), (at, t) in zip(found, samples, strict=True)},
+                counts=found,
+                samples={k: (at, list(t)) for k, (at, t) in zip(found, samples, strict=True)},
                 lines=lines,
                 continuations=continuations,
                 other=other,
@@ -399,6 +311,3 @@ class StreamWindows:
             index, position = state["tail"]
             self._tail = list(self._open[index].samples.values())[position][1]
         return self
-
-
-_STREAM_FIELDS = ("id", "source", "entity", "workload", "instance", "resumable")
