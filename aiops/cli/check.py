@@ -54,12 +54,9 @@ def examine(path: Path | None) -> tuple[Plan | None, list[str]]:
         settings = load_settings(path)
     except ConfigError as e:
         problems += e.problems
-        # The shelves are judged all the same: one run shows everything.
-        try:
-            settings = Settings(**_shelves(path))
-        except ValueError:
-            return None, problems
-    plan = None
+        # What is right by itself is judged further all the same: one run shows everything.
+        settings = Settings.model_construct(**_sound(path))
+    plan: Plan | None = None
     try:
         plan = build(settings)
     except ConfigError as e:
@@ -117,14 +114,24 @@ def _described(source: object) -> list[tuple[str, str]]:
     return [] if describe is None else list(describe())
 
 
-def _shelves(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
+def _sound(path: Path | None) -> dict[str, Any]:
+    """Return the tables that are valid alone, as ``Settings`` holds them."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from aiops.config import Settings
+
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise ValueError(str(e)) from e
-    return {key: raw[key] for key in ("sources", "notifiers") if key in raw}
+        raw = {} if path is None else tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        raw = {}
+    found = {}
+    for name, field in Settings.model_fields.items():
+        checked = TypeAdapter[Any](field.rebuild_annotation())
+        try:
+            found[name] = checked.validate_python(raw.get(name, {}))
+        except ValidationError:
+            found[name] = checked.validate_python({})
+    return found
 
 
 def _unreadable(plan: Plan) -> list[str]:
