@@ -8,6 +8,8 @@ from typing import Any
 PRIOR_EVENTS = 0.5
 PRIOR_WINDOWS = 30.0
 WARMUP_WINDOWS = 30
+BURST = 60.0  # seconds: what repeats faster is one event said several times
+MOST_RECURRENCE = 6.0
 
 
 class NoveltyRate:
@@ -28,18 +30,24 @@ class NoveltyRate:
     def __init__(self, classes: int, *, memory: float = 7 * 86400.0) -> None:
         self.memory = memory
         self.windows = 0.0
+        self.began: float | None = None
         self._events = [0.0] * classes
         self._at: float | None = None
 
     def surprise(self, kind: int) -> float | None:
-        """Return −log10 P(a window holds a novelty of class *kind* or higher), ``None`` early."""
+        """Return -log10 P(a window holds a novelty of class *kind* or higher), ``None`` early."""
         if self.windows < WARMUP_WINDOWS:
             return None
         rate = (self._events[kind] + PRIOR_EVENTS) / (self.windows + PRIOR_WINDOWS)
         return -math.log10(-math.expm1(-rate))
 
+    def watched(self, at: float) -> float:
+        """Return the seconds in which nothing of a new kind was seen, at most the memory."""
+        return 0.0 if self.began is None else min(max(at - self.began, 0.0), self.memory)
+
     def learn(self, at: float, highest: int | None) -> None:
         """Learn one window that ended at *at* and the highest class that was new in it."""
+        self.began = at if self.began is None else self.began
         if self._at is not None and at > self._at:
             kept = math.exp(-(at - self._at) / self.memory)
             self.windows *= kept
@@ -52,12 +60,27 @@ class NoveltyRate:
 
     def to_state(self) -> list[Any]:
         """Return plain values for ``from_state``."""
-        return [self.memory, self.windows, self._events, self._at]
+        return [self.memory, self.windows, self._events, self._at, self.began]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> NoveltyRate:
         """Rebuild exactly what ``to_state`` described."""
-        memory, windows, events, at = state
+        memory, windows, events, at, began = state
         self = cls(len(events), memory=memory)
-        self.windows, self._events, self._at = windows, list(events), at
+        self.windows, self._events, self._at, self.began = windows, list(events), at, began
         return self
+
+
+def recurrence(count: float, elapsed: float, watched: float) -> float:
+    """Return the surprise of seeing something again and again soon after its first sight.
+
+    What stayed unseen for *watched* seconds has a rate of about one in that time; with an
+    exponential prior on the rate, each further sight within *elapsed* seconds has the chance
+    ``elapsed / (elapsed + watched)``. Sights come in bursts, so only each doubling of *count*
+    counts, and *elapsed* is at least ``BURST``.
+    """
+    if count <= 1.0:
+        return 0.0
+    elapsed = max(elapsed, BURST)
+    each = math.log10((elapsed + watched) / elapsed)
+    return min(math.log2(count) * each, MOST_RECURRENCE)

@@ -5,20 +5,27 @@ surprise of at least log10(T / B), the threshold. A second, linked anomaly withi
 itself expected T_near * W times by chance, so it adds only what its surprise has beyond
 log10(T_near * W); and so on for more. Both follow from the rate of coincidences of independent
 Poisson processes.
+
+An anomaly that is ``severe`` is felt by somebody (a symptom). The others only say that more or
+less work is done than usual: they confirm symptoms, and make an incident only when one entity
+does so for long while its neighbours do not, since work that rises in many places is traffic.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiops.model import Anomaly, Severity
 
 YOUNG = 240  # samples: until then a series needs company or severity
-SEVERE_SURPRISE = 4.25
 DEPENDENT = 0.5  # weight of further evidence that shares causes with what is known
 COMPANY = 1.0  # decades asked on top when no piece is enough alone
+USAGE = 1.5  # decades asked on top of work alone …
+LASTING = 300.0  # … that is unusual for this long
+COMMON = 3  # entities whose work rises together: that is traffic
+IN_STEP = 1.3  # waiting and queues may grow this much faster than the work
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +42,25 @@ def odds(threshold: float, tests_per_second: float, entities: int, window: float
     return Odds(threshold, math.log10(max(near * window, 1.0)))
 
 
-def opens(anomalies: Iterable[Anomaly], counts: dict[str, float], *, chance: Odds) -> bool:
-    """Return whether these anomalies (one a series) may open an incident.
-
-    *counts* holds how often each series' line was seen in all, for first sights.
-    """
+def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
+    """Return whether these anomalies (one a series, all recent) may open an incident."""
     bad = [a for a in anomalies if a.severity > Severity.INFO]
-    if not bad:
-        return False
-    if any(_severe(a, counts) for a in bad):
+    work = work_factors(bad)
+    felt = [a for a in bad if a.severe and not in_step(a, work)]
+    usage = [a for a in bad if not a.severe]
+    if not felt:
+        return _lasting_usage(usage, work, chance)
+    if any(_alone(a, chance) for a in felt):
         return True
-    bad.sort(key=lambda a: (-a.surprise, a.series.id))
-    first, *others = bad
-    alone = first.series.kind == "log" and first.kind == "new_template"
-    if first.surprise >= chance.threshold and (alone or first.seen >= YOUNG):
-        return True
+    if len(work) >= COMMON:
+        usage = []
+    felt.sort(key=lambda a: (-a.surprise, a.series.id))
+    usage.sort(key=lambda a: (-a.surprise, a.series.id))
+    first = felt[0]
     total = first.surprise
     entities, names = {first.entity}, {first.series.name}
     pieces = 1
-    for other in others[:8]:
+    for other in [*felt[1:], *usage][:8]:
         # The same entity, or the same measure elsewhere (common traffic), shares its causes.
         related = other.entity in entities or other.series.name in names
         weight = DEPENDENT if related else 1.0
@@ -66,8 +73,45 @@ def opens(anomalies: Iterable[Anomaly], counts: dict[str, float], *, chance: Odd
     return pieces > 1 and total >= chance.threshold + COMPANY
 
 
-def _severe(anomaly: Anomaly, counts: dict[str, float]) -> bool:
-    if not anomaly.severe or anomaly.surprise < SEVERE_SURPRISE:
+def work_factors(anomalies: Iterable[Anomaly]) -> dict[str, float]:
+    """Return by how much the work of each entity has risen, as far as its usage stands out."""
+    factors: dict[str, float] = {}
+    for a in anomalies:
+        risen = _risen(a)
+        if not a.severe and a.severity > Severity.INFO and risen is not None and risen > 1.0:
+            factors[a.entity] = max(risen, factors.get(a.entity, 1.0))
+    return factors
+
+
+def in_step(anomaly: Anomaly, work: Mapping[str, float]) -> bool:
+    """Return whether a value grew no more than the work of its entity explains.
+
+    Failures never grow in step: only what is measured in its own unit (waiting, queues) does.
+    """
+    risen = _risen(anomaly)
+    if risen is None or risen <= 1.0 or anomaly.series.kind == "log":
         return False
-    often = anomaly.severity >= Severity.CRITICAL or counts.get(anomaly.series.id, 0.0) >= 2
-    return often
+    if "error" in anomaly.series.name or "fail" in anomaly.series.name:
+        return False
+    return risen <= IN_STEP * work.get(anomaly.entity, 0.0)
+
+
+def _risen(anomaly: Anomaly) -> float | None:
+    if anomaly.actual is None or anomaly.expected is None or anomaly.expected <= 0.0:
+        return None
+    return anomaly.actual / anomaly.expected
+
+
+def _alone(anomaly: Anomaly, chance: Odds) -> bool:
+    needed = chance.threshold - (1.0 if anomaly.severity >= Severity.CRITICAL else 0.0)
+    grown = anomaly.kind == "new_template" or anomaly.seen >= YOUNG
+    return anomaly.surprise >= needed and grown
+
+
+def _lasting_usage(usage: list[Anomaly], work: Mapping[str, float], chance: Odds) -> bool:
+    if len(work) >= COMMON:
+        return False
+    return any(
+        a.surprise >= chance.threshold + USAGE and a.at - a.since >= LASTING and a.seen >= YOUNG
+        for a in usage
+    )

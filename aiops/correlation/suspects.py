@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from aiops.correlation.topology import Topology
+from aiops.correlation.gate import work_factors
+from aiops.correlation.topology import Topology, as_entity
 from aiops.model import Anomaly, ChangeEvent, Severity, Suspect
 
 CHANGE_REACH = 1800.0  # a change this long before the onset may be its cause
@@ -14,6 +16,20 @@ ENOUGH = 1.2  # below this the best suspect is a guess: say "not enough evidence
 MAX_SUSPECTS = 5
 WEAK = 3.0  # below this surprise an anomaly is context, not a symptom
 ONSET_SECONDS = 90.0
+SURGE = 1.5  # times its usual work: then trouble flows with the calls, not against them
+
+
+@dataclass(slots=True)
+class _Case:
+    """All the evidence at once, so that every candidate is weighed against the same."""
+
+    bad: list[Anomaly]
+    felt: dict[str, list[Anomaly]]
+    onset: float
+    work: dict[str, float]
+    named: dict[str, set[str]]
+    topology: Topology
+    raw: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
 
 
 def rank(
@@ -23,19 +39,25 @@ def rank(
     bad = [a for a in anomalies if a.severity > Severity.INFO and a.surprise >= WEAK]
     if not bad:
         return ()
-    onset = min(a.since for a in bad)
+    felt: dict[str, list[Anomaly]] = {}
+    for a in bad:
+        if a.severe:
+            felt.setdefault(a.entity, []).append(a)
+    onset = min(a.since for a in (bad if not felt else [a for f in felt.values() for a in f]))
     entities = sorted({a.entity for a in bad})
-    raw: dict[str, tuple[float, list[str]]] = {}
-    for entity in entities:
-        raw[entity] = _entity(entity, bad, entities, onset, topology)
+    work = {e: f for e, f in work_factors(bad).items() if f >= SURGE}
+    case = _Case(bad, felt, onset, work, _named(bad, entities, topology), topology)
+    for entity in sorted({*entities, *case.named}):
+        case.raw[entity] = _entity(entity, case)
+    raw = case.raw
     for change in changes:
         found = _change(change, onset, raw, topology)
         if found is not None:
             raw[change.id] = found
             # The entity somebody just changed is explained by its change.
-            if change.entity in raw:
-                score, reasons = raw[change.entity]
-                raw[change.entity] = (score + 0.8, [*reasons, f"{change.kind} {_ago(onset, change)}"])
+            if (entity := as_entity(change.entity)) in raw:
+                score, reasons = raw[entity]
+                raw[entity] = (score + 0.8, [*reasons, f"{change.kind} {_ago(onset, change)}"])
     best = max(score for score, _ in raw.values())
     if best < ENOUGH:
         return ()
@@ -48,69 +70,131 @@ def rank(
     )
 
 
-def _entity(
-    entity: str, bad: Sequence[Anomaly], entities: Sequence[str], onset: float, topology: Topology
-) -> tuple[float, list[str]]:
-    own = [a for a in bad if a.entity == entity]
-    score, reasons = 0.0, []
-    first = min(a.since for a in own)
-    early = math.exp(-(first - onset) / ONSET_SECONDS)
-    score += early
-    if first == onset and len(entities) > 1:
-        reasons.append("first to fail")
-    errors = [a for a in own if a.kind == "new_template" and a.severity >= Severity.ERROR]
-    if errors:
-        score += 0.8
-        reasons.append("new error line")
-    score += 0.15 * min(max(a.surprise for a in own) / 4.0, 3.0)
-    callers = [e for e in entities if e != entity and topology.reaches(e, entity)]
-    if callers:
-        score += min(0.6 * len(callers), 1.8)
-        reasons.append(f"called by {_names(callers)}, which also suffer")
-    callees = [e for e in entities if e != entity and topology.reaches(entity, e)]
-    if callees:
-        score -= min(0.7 * len(callees), 1.4)
-    named = _named_by_others(entity, bad)
-    if named:
-        score += min(0.7 * len(named), 1.4)
-        reasons.append(f"named in new errors of {_names(named)}")
-    if not reasons:
+def _entity(entity: str, case: _Case) -> tuple[float, list[str]]:
+    own = [a for a in case.bad if a.entity == entity]
+    score = 0.0
+    reasons: list[str] = []
+    if own:
+        score += _own(entity, own, case, reasons)
+    surge = len(case.work) >= 3 and entity in case.work
+    if surge:
+        score += _surge(entity, case, reasons)
+    else:
+        score += _calls(entity, case, reasons)
+    by = sorted(case.named.get(entity, ()))
+    if by:
+        # Who calls it and says so knows best; it need not notice itself.
+        score += 0.6 + min(0.6 * len(by), 1.4)
+        reasons.append(f"named in new errors of {_names(by)}")
+    if not reasons and own:
         strongest = max(own, key=lambda a: (a.surprise, a.series.id))
-        reasons.append(strongest.reason)
+        reasons.append(f"{strongest.series.name}: {strongest.reason}")
     return score, reasons
 
 
-def _named_by_others(entity: str, bad: Sequence[Anomaly]) -> list[str]:
-    name = entity.partition(":")[2].lower()
-    if len(name) < 3:
-        return []
-    word = re.compile(rf"(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])")
-    return sorted(
-        {
-            a.entity
-            for a in bad
-            if a.entity != entity and any(word.search(s.text.lower()) for s in a.samples)
-        }
-    )
+def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> float:
+    """Weigh what an entity shows itself: how early, how strongly, and of what kind."""
+    first = min(a.since for a in case.felt.get(entity, own))
+    early = math.exp(-max(first - case.onset, 0.0) / ONSET_SECONDS)
+    score = 0.8 * early
+    if first <= case.onset and len(case.felt) > 1:
+        reasons.append("first to fail")
+    errors = [a for a in own if a.kind == "new_template" and a.severity >= Severity.ERROR]
+    if errors:
+        blames = sum(entity in by for by in case.named.values())
+        # An error about somebody else is that one's symptom.
+        score += 0.2 if blames else 1.0
+        reasons.append("new error line" + (" about another" if blames else ""))
+    score += 0.15 * min(max(a.surprise for a in own) / 4.0, 3.0)
+    usage = [a for a in own if not a.severe and a.series.kind != "log"]
+    alone = entity in case.work and len(case.work) < 3
+    if usage and alone:
+        most = max(usage, key=lambda a: (a.surprise, a.series.id))
+        score += 0.5
+        reasons.append(f"{most.series.name} {case.work[entity]:.1f} times usual here alone")
+    return score
+
+
+def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
+    """Weigh the call graph: trouble travels from who is called to who calls."""
+    score, reaches = 0.0, case.topology.reaches
+    callers = [e for e in case.felt if e != entity and reaches(e, entity)]
+    if callers:
+        score += min(0.6 * len(callers), 1.8)
+        reasons.append(f"called by {_names(sorted(callers))}, which also suffer")
+    callees = [e for e in {*case.felt, *case.named} if e != entity and reaches(entity, e)]
+    if callees:
+        score -= min(0.7 * len(callees), 1.4)
+    return score
+
+
+def _surge(entity: str, case: _Case, reasons: list[str]) -> float:
+    """Weigh a surge of work: it travels from who calls to who is called."""
+    below = [e for e in case.work if e != entity and case.topology.reaches(entity, e)]
+    above = [e for e in case.work if e != entity and case.topology.reaches(e, entity)]
+    if below:
+        reasons.append(
+            f"works {case.work[entity]:.1f} times as much as usual and passes it on to "
+            + _names(sorted(below))
+        )
+    score = min(0.4 * len(below), 1.6) - min(0.7 * len(above), 1.4)
+    return score + (0.6 if entity in case.felt else 0.0)
+
+
+def _named(
+    bad: Sequence[Anomaly], entities: Sequence[str], topology: Topology
+) -> dict[str, set[str]]:
+    """Return who is named in new lines of whom: entity → the others that name it."""
+    lines = [
+        (a.entity, _words(s.text))
+        for a in bad
+        if a.kind in ("new_template", "error_share")
+        for s in a.samples[:1]
+    ]
+    found: dict[str, set[str]] = {}
+    for entity in sorted({*entities, *topology.entities}):
+        name = entity.partition(":")[2].lower()
+        if len(name) < 3:
+            continue
+        by = {who for who, words in lines if who != entity and name in words}
+        # Without a call graph everybody may name everybody; with one, only callers know.
+        by = {who for who in by if not topology.knows(who) or topology.reaches(who, entity)}
+        if by:
+            found[entity] = by
+    return found
+
+
+_WORD = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
+
+
+def _words(text: str) -> frozenset[str]:
+    """Return the words of a line, and the first parts of names like ``cart.shop.svc``."""
+    words = set(_WORD.findall(text.lower()))
+    for word in list(words):
+        words.update(re.split(r"[._-]", word))
+        parts = word.split("-")
+        words.update("-".join(parts[:n]) for n in range(1, len(parts)))
+    return frozenset(words)
 
 
 def _change(
     change: ChangeEvent,
     onset: float,
-    raw: dict[str, tuple[float, list[str]]],
+    raw: Mapping[str, tuple[float, list[str]]],
     topology: Topology,
 ) -> tuple[float, list[str]] | None:
     before = onset - change.at
     if not -60.0 <= before <= CHANGE_REACH:
         return None
     nearness = math.exp(-max(before, 0.0) / 600.0)
-    entity = change.entity if ":" in change.entity else f"service:{change.entity}"
+    entity = as_entity(change.entity)
     touched = raw.get(entity)
     if touched is not None:
         return touched[0] + 1.2 * nearness, [f"{change.kind} on {entity} {_ago(onset, change)}"]
     dependents = [e for e in raw if topology.reaches(e, entity)]
     if dependents:
-        return 0.8 + nearness, [f"{change.kind} {_ago(onset, change)} on what {_names(dependents)} call"]
+        words = f"{change.kind} {_ago(onset, change)} on what {_names(sorted(dependents))} call"
+        return 0.8 + nearness, [words]
     return None
 
 

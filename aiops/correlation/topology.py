@@ -23,6 +23,11 @@ class Topology:
             for callee in callees:
                 self._callers.setdefault(callee, set()).add(caller)
 
+    @property
+    def entities(self) -> frozenset[str]:
+        """Return everybody the graph names."""
+        return frozenset(self._callees) | frozenset(self._callers)
+
     def knows(self, entity: str) -> bool:
         """Return whether the graph says anything about *entity*."""
         return entity in self._callees or entity in self._callers

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops.detection.direction import bad_direction
+from aiops.detection.direction import bad_direction, is_symptom, is_usage
 from aiops.detection.facts import anomaly_id
 from aiops.model import Anomaly, SampleLine, Series, Severity
-from detectors.bank import REASONS, WARMUP, BankScores, SeriesBank
+from detectors.bank import REASONS, SHIFT, WARMUP, BankScores, SeriesBank
 
 # Below the threshold an anomaly cannot open an incident, but it can confirm or join one.
 EVIDENCE_MARGIN = 2.0
 EVIDENCE_FLOOR = 3.0
 MAX_PER_TICK = 500
+BACK = 0.5  # a sum of departures remembers for long: this near to usual, it is only memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Rows:
         scores = self.bank.score(rows, at, values)
         self.bank.learn(rows, at, values)
         emit = max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR)
-        loud = np.flatnonzero(np.nan_to_num(scores.surprise, nan=0.0) >= emit)
+        surprise = np.nan_to_num(scores.surprise, nan=0.0)
+        loud = np.flatnonzero((surprise >= emit) & ~_back(values, scores))
         if len(loud) > MAX_PER_TICK:
             order = np.argsort(-scores.surprise[loud], kind="stable")[:MAX_PER_TICK]
             loud = np.sort(loud[order])
@@ -88,7 +90,11 @@ class Rows:
         for i in loud.tolist():
             words = PLAIN if wording is None else wording(i)
             lines = () if samples is None else samples(i)
-            found.append(_anomaly(series[i], i, at, float(values[i]), scores, threshold, words, lines))
+            value = float(values[i])
+            one = _anomaly(
+                series[i], i, at, value, scores, threshold=threshold, words=words, samples=lines
+            )
+            found.append(one)
         return found, scores
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -108,6 +114,7 @@ def _anomaly(
     at: float,
     value: float,
     scores: BankScores,
+    *,
     threshold: float,
     words: Wording,
     samples: tuple[SampleLine, ...],
@@ -119,17 +126,19 @@ def _anomaly(
     actual, expected = words.back(value), _known(scores.expected[i], words)
     low, high = _known(scores.low[i], words), _known(scores.high[i], words)
     kind = words.name or reason
-    severity = Severity.WARNING
+    unit = words.unit or series.unit
+    severity, severe = Severity.WARNING, is_symptom(series.name, unit, actual, expected)
     if reason == "new normal":
         severity = Severity.INFO
     elif expected is not None and expected != actual:
         bad = bad_direction(series.name)
         if bad is not None and (actual > expected) != (bad > 0):
             severity = Severity.INFO
-        elif surprise >= threshold + 2.0:
+        elif severe and not is_usage(series.name) and surprise >= threshold + 2.0:
             severity = Severity.ERROR
     if series.kind == "log":
-        kind, reason, severity = _log_kind(series, reason, actual, expected, severity)
+        kind, reason, severity = _log_kind(reason, actual, expected, severity)
+        severe = kind == "silence"
     return Anomaly(
         id=anomaly_id(series.id, kind, since),
         series=series,
@@ -145,10 +154,19 @@ def _anomaly(
         expected=expected,
         low=low,
         high=high,
-        unit=words.unit or series.unit,
+        unit=unit,
+        severe=severe and severity > Severity.INFO,
         seen=int(scores.seen[i]),
         samples=samples,
     )
+
+
+def _back(values: NDArray[np.float64], scores: BankScores) -> NDArray[np.bool_]:
+    """Return which samples are back where they belong, though their shift is not forgotten."""
+    with np.errstate(invalid="ignore"):
+        near = np.abs(values - scores.expected) < BACK * (scores.high - scores.low) / 2.0
+    back: NDArray[np.bool_] = near & (scores.reason == SHIFT)
+    return back
 
 
 def _known(value: float, words: Wording) -> float | None:
@@ -156,7 +174,7 @@ def _known(value: float, words: Wording) -> float | None:
 
 
 def _log_kind(
-    series: Series, reason: str, actual: float, expected: float | None, severity: Severity
+    reason: str, actual: float, expected: float | None, severity: Severity
 ) -> tuple[str, str, Severity]:
     if reason == "new normal":
         return reason, "new normal number of lines", severity

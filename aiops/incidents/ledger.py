@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from aiops.incidents.story import title
+from aiops.incidents.record import MAX_SERIES, Record, counts
 from aiops.model import (
     Anomaly,
     ChangeEvent,
     Command,
     Footprint,
     Incident,
-    SampleLine,
     Section,
     Severity,
     State,
@@ -26,59 +24,38 @@ from aiops.model import (
     TransitionKind,
 )
 
-MAX_SERIES = 60
-MAX_SAMPLES = 3
-MAX_CHANGES = 10
-CONTEXT = 3.0  # anomalies below this surprise, and good news, join stories but make none
+__all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
+
+MAX_CHANGES = 10  # in one story
+MAX_KNOWN_CHANGES = 200
 SETTLE = 180.0  # the one update waits this long for the rest of the story
-_VERSION = 1
+TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
+_VERSION = 2
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
+# What a restart says and does anyway; failures after a change are failures.
+_EXPECTED_AFTER_CHANGE = frozenset({"new_template", "surge", "drop"})
 
 Rank = Callable[[Sequence[Anomaly], Sequence[ChangeEvent]], tuple[Suspect, ...]]
-Opens = Callable[[Sequence[Anomaly], dict[str, float]], bool]
+Opens = Callable[[Iterable[Anomaly]], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
-    """How incidents live, in seconds of event time, and how many there may be."""
+    """How incidents live, in seconds of event time, and how many there may be.
+
+    ``patience`` lets a story gather before it is told, ``grace`` is how long after a change its
+    entity may say new things below an error, ``reopen_within`` how long a resolved incident is
+    the same one when its symptoms come back.
+    """
 
     resolve_after: float = 300.0
     update_interval: float = 900.0
     close_after: float = 3600.0
     max_candidates: int = 500
     max_live: int = 200
-
-
-@dataclass(slots=True)
-class _Record:
-    """One incident while it can still change."""
-
-    id: str
-    state: State
-    started: float
-    updated: float
-    seq: int = 0
-    opened_at: float = 0.0
-    resolved_at: float | None = None
-    told: bool = False
-    told_at: float = 0.0
-    gist: tuple[str, ...] = ()
-    notified: list[float] = field(default_factory=list)
-    updates: int = 0
-    acknowledged_by: str = ""
-    severity: Severity = Severity.INFO
-    anomalies: dict[str, Anomaly] = field(default_factory=dict)
-    last: dict[str, float] = field(default_factory=dict)
-    counts: dict[str, float] = field(default_factory=dict)
-    changes: list[ChangeEvent] = field(default_factory=list)
-    suspects: tuple[Suspect, ...] = ()
-
-    def footprint(self) -> Footprint:
-        entities: dict[str, float] = {}
-        for series, at in self.last.items():
-            entity = self.anomalies[series].entity
-            entities[entity] = max(at, entities.get(entity, at))
-        return Footprint(self.id, self.started, self.updated, entities, self.last)
+    patience: float = 30.0
+    grace: float = 600.0
+    reopen_within: float = 1800.0
 
 
 class Ledger:
@@ -88,42 +65,44 @@ class Ledger:
         self.facts: Counter[str] = Counter()
         self.settings = settings
         self._rank = rank
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, Record] = {}
         self._changes: list[ChangeEvent] = []
 
     # --- asked by the engine ----------------------------------------------------------------
 
     def footprints(self) -> list[Footprint]:
-        """Return what every living incident and candidate covers, resolved ones included."""
-        return [r.footprint() for r in self._records.values() if r.state is not State.CLOSED]
+        """Return what every candidate and every open incident covers."""
+        return [r.footprint() for r in self._records.values() if r.state is not State.RESOLVED]
 
     def absorb(self, anomaly: Anomaly, homes: Sequence[str], opens: Opens) -> list[Transition]:
-        """Add an anomaly to the first of *homes* (or to a new candidate) and see what follows."""
+        """Add an anomaly to the first of *homes* (or to a new candidate) and see what follows.
+
+        A resolved incident takes nothing; a candidate that repeats its pattern reopens it.
+        """
+        anomaly = self._after_change(anomaly)
         living = [self._records[h] for h in homes if h in self._records]
+        living = [r for r in living if r.state is not State.RESOLVED]
         record = self._choose(living)
         if record is None:
-            if not _counts(anomaly):
+            if not counts(anomaly):
                 return []
             record = self._candidate(anomaly)
-        done = self._merge(record, living, anomaly.at)
-        self._add(record, anomaly)
         at = anomaly.at
-        if record.state is State.CANDIDATE:
-            if opens(list(record.anomalies.values()), record.counts):
+        done = self._merge(record, living, at)
+        self._add(record, anomaly)
+        if record.state is not State.CANDIDATE:
+            return [*done, *self._escalate(record, at)]
+        if record.ready_at is None and opens(record.recent(at - TOGETHER)):
+            record.ready_at = at
+            if self.settings.patience <= 0.0:
                 done.append(self._open(record, at))
-        elif record.state is State.RESOLVED:
-            if _counts(anomaly):
-                record.state, record.resolved_at = State.OPEN, None
-                done.append(self._emit(record, TransitionKind.REOPENED, at))
-        else:
-            done += self._grown(record, at)
         return done
 
     def change(self, event: ChangeEvent) -> None:
         """Remember a change; incidents that open later look back at it."""
         self._changes.append(event)
         self._changes.sort(key=lambda c: (c.at, c.id))
-        del self._changes[:-200]
+        del self._changes[:-MAX_KNOWN_CHANGES]
 
     def command(self, command: Command) -> list[Transition]:
         """Apply what a person asked for; unknown targets are counted, not errors."""
@@ -139,21 +118,27 @@ class Ledger:
         return []
 
     def advance(self, at: float) -> list[Transition]:
-        """Let event time reach *at*: resolve what is quiet, drop what never opened."""
+        """Let event time reach *at*: tell what is ready, resolve what is quiet, drop the rest."""
         done: list[Transition] = []
         quiet = self.settings.resolve_after
         for record in list(self._records.values()):
+            silent = at - record.updated
             if record.state is State.CANDIDATE:
-                if at - record.updated > quiet:
+                if record.ready_at is not None:
+                    if at - record.ready_at >= self.settings.patience:
+                        done.append(self._open(record, at))
+                elif silent > quiet:
                     del self._records[record.id]
-            elif record.state is State.RESOLVED:
-                if at - record.updated > self.settings.close_after:
+                    continue
+            if record.state is State.RESOLVED:
+                if silent > self.settings.close_after:
                     record.state = State.CLOSED
                     del self._records[record.id]
-            elif at - record.updated > quiet:
-                done.append(self._resolve(record, at))
-            else:
-                done += self._update(record, at)
+            elif record.state in _LIVE:
+                if silent > quiet:
+                    done.append(self._resolve(record, at))
+                else:
+                    done += self._update(record, at)
         return done
 
     def tell_open(self, at: float) -> list[Transition]:
@@ -175,168 +160,141 @@ class Ledger:
         if record is not None:
             record.told = True
             record.told_at = at
+            record.told_severity = record.severity
             record.notified = [*record.notified, at][-20:]
-            record.gist = self._gist(record)
+            record.gist = record.now_gist()
 
     @property
     def pictures(self) -> list[Incident]:
         """Return a picture of every candidate and incident that can still change."""
-        return [self._picture(r) for r in self._records.values()]
+        return [r.picture() for r in self._records.values()]
 
     # --- deciding ---------------------------------------------------------------------------
 
+    def _after_change(self, anomaly: Anomaly) -> Anomaly:
+        """Turn what a change explains into context: new words below errors, restarts."""
+        if anomaly.severity >= Severity.ERROR or anomaly.kind not in _EXPECTED_AFTER_CHANGE:
+            return anomaly
+        for change in reversed(self._changes):
+            since = anomaly.since - change.at
+            if -60.0 <= since <= self.settings.grace and _same(change.entity, anomaly.entity):
+                reason = f"{anomaly.reason}, after {change.kind}"
+                return replace(anomaly, severity=Severity.INFO, severe=False, reason=reason)
+        return anomaly
+
     @staticmethod
-    def _choose(living: list[_Record]) -> _Record | None:
+    def _choose(living: list[Record]) -> Record | None:
         open_first = [r for r in living if r.state in _LIVE]
         if open_first:
             return min(open_first, key=lambda r: (r.opened_at, r.id))
         return living[0] if living else None
 
-    def _candidate(self, anomaly: Anomaly) -> _Record:
+    def _candidate(self, anomaly: Anomaly) -> Record:
         waiting = [r for r in self._records.values() if r.state is State.CANDIDATE]
         if len(waiting) >= self.settings.max_candidates:
             oldest = min(waiting, key=lambda r: (r.updated, r.id))
             del self._records[oldest.id]
             self.facts["candidates_dropped"] += 1
         name = "inc_" + hashlib.blake2b(anomaly.id.encode(), digest_size=6).hexdigest()
-        record = _Record(name, State.CANDIDATE, anomaly.since, anomaly.at)
+        if name in self._records:
+            # The departure that began a resolved incident goes on: it is another incident.
+            again = f"{anomaly.id}@{anomaly.at:.3f}".encode()
+            name = "inc_" + hashlib.blake2b(again, digest_size=6).hexdigest()
+        record = Record(name, State.CANDIDATE, anomaly.since, anomaly.at)
         self._records[name] = record
         return record
 
-    def _merge(self, into: _Record, others: Sequence[_Record], at: float) -> list[Transition]:
+    def _merge(self, into: Record, others: Sequence[Record], at: float) -> list[Transition]:
+        """Join what belongs together: candidates at once, open ones when they share symptoms."""
         done = []
         for other in others:
-            if other is into or other.state is State.RESOLVED or into.state is State.RESOLVED:
+            if other is into or (other.state in _LIVE and not into.symptoms() & other.symptoms()):
                 continue
-            if other.state in _LIVE and into.state not in _LIVE:
-                continue
-            for anomaly in other.anomalies.values():
-                self._add(into, anomaly)
-            for series, count in other.counts.items():
-                into.counts[series] = max(into.counts.get(series, 0.0), count)
-            into.started = min(into.started, other.started)
-            del self._records[other.id]
+            self._take(into, other)
             if other.state in _LIVE:
+                # It ends here; its story goes on under the other id.
+                other.state, other.resolved_at = State.CLOSED, at
                 done.append(self._emit(other, TransitionKind.MERGED, at))
         return done
 
-    def _add(self, record: _Record, anomaly: Anomaly) -> None:
-        key = anomaly.series.id
-        known = record.anomalies.get(key)
-        record.counts[key] = record.counts.get(key, 0.0) + (anomaly.actual or 0.0)
-        if known is None and len(record.anomalies) >= MAX_SERIES:
-            self.facts["anomalies_beyond_bound"] += 1
-            return
-        # The story shows a series at its worst; its beginning stays the first one.
-        if known is None:
-            record.anomalies[key] = anomaly
-        elif anomaly.surprise > known.surprise or anomaly.severity > known.severity:
-            samples = known.samples or anomaly.samples
-            since = min(known.since, anomaly.since)
-            record.anomalies[key] = replace(anomaly, samples=samples, since=since)
-        record.last[key] = max(anomaly.at, record.last.get(key, anomaly.at))
-        if _counts(anomaly):
-            record.updated = max(record.updated, anomaly.at)
-            record.started = min(record.started, anomaly.since)
+    def _take(self, into: Record, other: Record) -> None:
+        for anomaly in other.anomalies.values():
+            self._add(into, anomaly)
+        for series, at in other.last.items():
+            if series in into.last:
+                into.last[series] = max(at, into.last[series])
+        into.updated = max(into.updated, other.updated)
+        if into.state is State.CANDIDATE and other.ready_at is not None:
+            known = into.ready_at
+            into.ready_at = other.ready_at if known is None else min(known, other.ready_at)
+        del self._records[other.id]
 
-    def _open(self, record: _Record, at: float) -> Transition:
+    def _add(self, record: Record, anomaly: Anomaly) -> None:
+        if not record.add(anomaly):
+            self.facts["anomalies_beyond_bound"] += 1
+
+    def _open(self, record: Record, at: float) -> Transition:
+        before = self._same_as_before(record, at)
+        if before is not None:
+            self._take(before, record)
+            before.state, before.resolved_at, before.updates = State.OPEN, None, 0
+            return self._emit(before, TransitionKind.REOPENED, at)
         live = [r for r in self._records.values() if r.state in _LIVE]
         if len(live) >= self.settings.max_live:
             self._records.pop(min(live, key=lambda r: (r.updated, r.id)).id)
             self.facts["incidents_dropped"] += 1
         record.state, record.opened_at = State.OPEN, at
-        self._reconsider(record)
         return self._emit(record, TransitionKind.OPENED, at)
 
-    def _grown(self, record: _Record, at: float) -> list[Transition]:
-        before = record.severity
-        self._reconsider(record)
-        if record.severity > before:
-            return [self._emit(record, TransitionKind.ESCALATED, at)]
-        return []
+    def _same_as_before(self, record: Record, at: float) -> Record | None:
+        """Return the resolved incident whose symptoms these are, the latest one."""
+        pattern = record.symptoms()
+        same = [
+            r
+            for r in self._records.values()
+            if r.state is State.RESOLVED
+            and at - (r.resolved_at or at) <= self.settings.reopen_within
+            and pattern & r.symptoms()
+        ]
+        return max(same, key=lambda r: (r.updated, r.id)) if same else None
 
-    def _update(self, record: _Record, at: float) -> list[Transition]:
+    def _escalate(self, record: Record, at: float) -> list[Transition]:
+        """Tell at once of what became critical, unless the first message is still being read."""
+        worse = record.severity > record.told_severity and record.severity >= Severity.CRITICAL
+        if not record.told or not worse or at - record.told_at < SETTLE:
+            return []
+        record.updates += 1
+        return [self._emit(record, TransitionKind.ESCALATED, at)]
+
+    def _update(self, record: Record, at: float) -> list[Transition]:
         wait = SETTLE if record.updates == 0 else self.settings.update_interval
         wait *= 4 ** max(record.updates - 1, 0)
-        if not record.told or at - record.told_at < wait:
+        if not record.told or at - record.told_at < wait or not record.dirty:
             return []
-        before = record.severity
         self._reconsider(record)
-        if record.severity > before:
+        if record.severity > record.told_severity:
+            record.updates += 1
             return [self._emit(record, TransitionKind.ESCALATED, at)]
-        if self._gist(record) == record.gist:
+        if record.now_gist() == record.gist:
             return []
         record.updates += 1
         return [self._emit(record, TransitionKind.UPDATED, at)]
 
-    def _resolve(self, record: _Record, at: float) -> Transition:
-        self._reconsider(record)
+    def _resolve(self, record: Record, at: float) -> Transition:
         record.state, record.resolved_at = State.RESOLVED, at
         return self._emit(record, TransitionKind.RESOLVED, at)
 
-    def _reconsider(self, record: _Record) -> None:
-        bad = [a for a in record.anomalies.values() if _counts(a)]
-        worst = max((a.severity for a in bad), default=Severity.INFO)
-        failing = {a.entity for a in bad if a.severity >= Severity.ERROR}
-        if len(failing) >= 3:
-            worst = Severity.CRITICAL
-        record.severity = max(worst, record.severity)
-        record.changes = self._changes_near(record)
-        record.suspects = self._rank(list(record.anomalies.values()), record.changes)
+    def _reconsider(self, record: Record) -> None:
+        if record.dirty:
+            near = [c for c in self._changes if -1800.0 <= c.at - record.started <= 300.0]
+            record.changes = near[-MAX_CHANGES:]
+            record.suspects = self._rank(list(record.anomalies.values()), record.changes)
+            record.dirty = False
 
-    def _changes_near(self, record: _Record) -> list[ChangeEvent]:
-        near = [c for c in self._changes if -1800.0 <= c.at - record.started <= 300.0]
-        return near[-MAX_CHANGES:]
-
-    # --- pictures ---------------------------------------------------------------------------
-
-    def _emit(self, record: _Record, kind: TransitionKind, at: float) -> Transition:
+    def _emit(self, record: Record, kind: TransitionKind, at: float) -> Transition:
+        self._reconsider(record)
         record.seq += 1
-        return Transition(kind, self._picture(record), at)
-
-    @classmethod
-    def _gist(cls, record: _Record) -> tuple[str, ...]:
-        """Return what an update would be about: who is affected and who is suspected first."""
-        suspect = record.suspects[0].entity if record.suspects else ""
-        return (suspect, *sorted(cls._entities(record)))
-
-    @staticmethod
-    def _entities(record: _Record) -> tuple[str, ...]:
-        first: dict[str, float] = {}
-        every = list(record.anomalies.values())
-        for anomaly in [a for a in every if _counts(a)] or every:
-            known = first.get(anomaly.entity, anomaly.since)
-            first[anomaly.entity] = min(known, anomaly.since)
-        return tuple(sorted(first, key=lambda e: (first[e], e)))
-
-    def _picture(self, record: _Record) -> Incident:
-        ranked = sorted(
-            record.anomalies.values(), key=lambda a: (-a.severity, -a.surprise, a.since, a.series.id)
-        )
-        samples: list[SampleLine] = []
-        for anomaly in ranked:
-            for sample in anomaly.samples[:1]:
-                if len(samples) < MAX_SAMPLES and sample.text not in {s.text for s in samples}:
-                    samples.append(sample)
-        bare = Incident(
-            id=record.id,
-            seq=record.seq,
-            state=record.state,
-            severity=record.severity,
-            title="",
-            opened_at=record.opened_at or record.updated,
-            updated_at=record.updated,
-            resolved_at=record.resolved_at,
-            told=record.told,
-            entities=self._entities(record),
-            suspects=record.suspects,
-            anomalies=tuple(ranked),
-            changes=tuple(record.changes),
-            samples=tuple(samples),
-            acknowledged_by=record.acknowledged_by,
-            notified_at=tuple(record.notified),
-        )
-        return replace(bare, title=title(bare))
+        return Transition(kind, record.picture(), at)
 
     # --- saved at a cut ---------------------------------------------------------------------
 
@@ -352,11 +310,10 @@ class Ledger:
         """Take back what ``to_section`` returned; an unknown version stays empty."""
         if section.version != _VERSION:
             return
-        records = msgspec.convert(section.header["records"], list[_Record])
+        records = msgspec.convert(section.header["records"], list[Record])
         self._records = {record.id: record for record in records}
         self._changes = msgspec.convert(section.header["changes"], list[ChangeEvent])
 
 
-def _counts(anomaly: Anomaly) -> bool:
-    """Return whether an anomaly is more than context: bad, and rare enough to matter."""
-    return anomaly.severity > Severity.INFO and anomaly.surprise >= CONTEXT
+def _same(changed: str, entity: str) -> bool:
+    return changed == entity or (":" not in changed and changed == entity.partition(":")[2])

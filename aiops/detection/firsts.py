@@ -1,0 +1,235 @@
+"""Weigh lines never seen before: how rare first sights are, and how fast this one comes again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from aiops.detection.facts import anomaly_id
+from aiops.model import Anomaly, LineKind, LogWindow, SampleLine, Series, Severity
+from aiops.redaction import harmless
+from detectors.novelty import NoveltyRate, recurrence
+from detectors.templates import TemplateMiner
+
+# What a first sight weighs by its severity, in decades of surprise, and how much its coming
+# again counts: warnings repeat more lightly than errors.
+WEIGHT = {Severity.INFO: 0.0, Severity.WARNING: 0.0, Severity.ERROR: 0.5, Severity.CRITICAL: 1.5}
+AGAIN = {Severity.INFO: 0.0, Severity.WARNING: 0.5, Severity.ERROR: 1.0, Severity.CRITICAL: 1.0}
+KEEP_TELLING = 1800.0  # a new template keeps its anomaly alive this long while it recurs
+MAX_WORDS = 20_000
+MAX_TOLD = 5  # new templates of one window and entity that become anomalies
+MAX_FRESH = 200
+
+
+@dataclass(slots=True)
+class Fresh:
+    """One template in the time after its first sight."""
+
+    since: float
+    base: float
+    count: float = 0.0
+
+
+@dataclass(slots=True)
+class Workload:
+    """What one workload says: its templates by severity, and how often it says new things."""
+
+    miners: dict[int, TemplateMiner] = field(default_factory=dict)
+    novelty: NoveltyRate = field(default_factory=lambda: NoveltyRate(5))
+    words: set[bytes] = field(default_factory=set)
+    fresh: dict[str, Fresh] = field(default_factory=dict)
+
+    def to_state(self, prefix: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return plain values and arrays named with *prefix*."""
+        miners: dict[int, Any] = {}
+        arrays: dict[str, NDArray[Any]] = {}
+        for severity, miner in sorted(self.miners.items()):
+            state, parts = miner.to_state()
+            miners[severity] = state
+            arrays |= {f"{prefix}{severity}.{key}": value for key, value in parts.items()}
+        header = {
+            "miners": miners,
+            "novelty": self.novelty.to_state(),
+            "words": sorted(self.words),
+            "fresh": [[key, f.since, f.base, f.count] for key, f in self.fresh.items()],
+        }
+        return header, arrays
+
+    @classmethod
+    def from_state(
+        cls, saved: dict[str, Any], arrays: dict[str, NDArray[Any]], prefix: str
+    ) -> Workload:
+        """Rebuild exactly what ``to_state`` described."""
+        self = cls(
+            novelty=NoveltyRate.from_state(saved["novelty"]),
+            words=set(saved["words"]),
+            fresh={key: Fresh(since, base, n) for key, since, base, n in saved["fresh"]},
+        )
+        for severity, state in saved["miners"].items():
+            own = f"{prefix}{severity}."
+            parts = {
+                key.removeprefix(own): value for key, value in arrays.items() if key.startswith(own)
+            }
+            self.miners[int(severity)] = TemplateMiner.from_state(state, parts)
+        return self
+
+
+class FirstSights:
+    """Own the templates of all workloads; say which lines are new and how much that means."""
+
+    def __init__(self, *, max_templates: int = 2000) -> None:
+        self.evicted = 0
+        self.workloads: dict[str, Workload] = {}
+        self._max_templates = max_templates
+
+    def judge(self, window: LogWindow, threshold: float) -> list[Anomaly]:
+        """Learn one closed window and return what was never seen before."""
+        groups: dict[str, list[LineKind]] = {}
+        for kind in window.counts:
+            groups.setdefault(kind.entity or window.stream.workload, []).append(kind)
+        if not groups:
+            groups[window.stream.workload] = []
+        found: list[Anomaly] = []
+        for name, kinds in sorted(groups.items()):
+            found += self._workload(name, kinds, window, threshold)
+        return found
+
+    def _workload(
+        self, name: str, kinds: list[LineKind], window: LogWindow, threshold: float
+    ) -> list[Anomaly]:
+        workload = self.workloads.get(name)
+        if workload is None:
+            workload = self.workloads[name] = Workload()
+        seen = self._learn(name, workload, kinds, window)
+        _expire(workload, window.end)
+        new: dict[str, tuple[LineKind, int]] = {}
+        again: dict[str, tuple[LineKind, int]] = {}
+        for kind, template, count, first in seen:
+            # Streams of one workload share windows: the second one to say it says it again.
+            known = template in workload.fresh
+            if known or first == window.end:
+                told = again if known else new
+                shown, sofar = told.get(template, (kind, 0))
+                told[template] = (shown, sofar + count)
+        found: list[Anomaly] = []
+        ranked = sorted(new.items(), key=lambda t: (-t[1][0].severity, -t[1][1], t[0]))
+        for template, (kind, count) in ranked[:MAX_TOLD]:
+            chance = workload.novelty.surprise(int(kind.severity))
+            if chance is None:
+                continue
+            fresh = Fresh(window.end, chance + WEIGHT[kind.severity])
+            if kind.severity >= Severity.WARNING and len(workload.fresh) < MAX_FRESH:
+                workload.fresh[template] = fresh
+            found.append(
+                self._anomaly(
+                    workload, kind, template, count, window=window, threshold=threshold, fresh=fresh
+                )
+            )
+        for template, (kind, count) in again.items():
+            fresh = workload.fresh[template]
+            found.append(
+                self._anomaly(
+                    workload, kind, template, count, window=window, threshold=threshold, fresh=fresh
+                )
+            )
+        unseen = [kind for kind, _, _, first in seen if first == window.end]
+        highest = max((int(kind.severity) for kind, _ in new.values()), default=None)
+        workload.novelty.learn(window.end, highest)
+        _learn_words(workload, unseen)
+        return found
+
+    def _learn(
+        self, name: str, workload: Workload, kinds: list[LineKind], window: LogWindow
+    ) -> list[tuple[LineKind, str, int, float | None]]:
+        """Return (kind, template, count, first seen) of every kind of the window."""
+        seen: list[tuple[LineKind, str, int, float | None]] = []
+        by_severity: dict[int, list[LineKind]] = {}
+        for kind in kinds:
+            by_severity.setdefault(int(kind.severity), []).append(kind)
+        for severity in sorted(by_severity):
+            miner = workload.miners.get(severity)
+            if miner is None:
+                label = f"{name}\x00{Severity(severity).label}"
+                miner = TemplateMiner(label, max_templates=self._max_templates)
+                workload.miners[severity] = miner
+            members = sorted(by_severity[severity])
+            before = miner.evicted
+            ids = miner.learn([(k.masked, window.counts[k]) for k in members], window.end)
+            self.evicted += miner.evicted - before
+            for kind in members:
+                template = ids[kind.masked]
+                seen.append((kind, template, window.counts[kind], miner.first_seen(template)))
+        return seen
+
+    @staticmethod
+    def _anomaly(
+        workload: Workload,
+        kind: LineKind,
+        template: str,
+        count: int,
+        *,
+        window: LogWindow,
+        threshold: float,
+        fresh: Fresh,
+    ) -> Anomaly:
+        entity = kind.entity or window.stream.entity
+        series = Series(entity, f"template {template}", "log", "lines")
+        sample = window.samples.get(kind)
+        shown: tuple[SampleLine, ...] = ()
+        if sample is not None:
+            text = harmless(sample.text, lines=True)
+            shown = (SampleLine(sample.at, sample.stream, text, _new(text, kind, workload.words)),)
+        fresh.count += count
+        watched = workload.novelty.watched(fresh.since)
+        elapsed = window.end - fresh.since
+        more = AGAIN[kind.severity] * recurrence(fresh.count, elapsed, watched)
+        first = fresh.since == window.end
+        return Anomaly(
+            id=anomaly_id(series.id, "new_template", fresh.since),
+            series=series,
+            kind="new_template",
+            at=window.end,
+            since=sample.at if sample is not None and first else fresh.since,
+            surprise=round(fresh.base + more, 3),
+            threshold=round(threshold, 3),
+            severity=kind.severity,
+            reason="line never seen before",
+            detector="novelty",
+            actual=fresh.count,
+            expected=0.0,
+            unit="lines",
+            severe=kind.severity >= Severity.WARNING,
+            seen=int(workload.novelty.windows),
+            samples=shown,
+        )
+
+
+def _expire(workload: Workload, at: float) -> None:
+    for template, fresh in list(workload.fresh.items()):
+        if at - fresh.since > KEEP_TELLING:
+            del workload.fresh[template]
+
+
+def _learn_words(workload: Workload, kinds: Iterable[LineKind]) -> None:
+    for kind in kinds:
+        if len(workload.words) < MAX_WORDS:
+            workload.words.update(kind.masked.split())
+
+
+_WORD = re.compile(r"\S+")
+
+
+def _new(text: str, kind: LineKind, words: set[bytes]) -> tuple[int, int] | None:
+    """Find the part of a sample that holds words its workload never used before."""
+    head = text.split("\n", 1)[0]
+    masked = kind.masked.split()
+    literal = {w.decode("utf-8", "replace") for w in masked if b"<*>" not in w}
+    fresh = {w.decode("utf-8", "replace") for w in masked if w not in words}
+    spans = [m.span() for m in _WORD.finditer(head) if m[0] in literal and m[0] in fresh]
+    if not spans:
+        spans = [m.span() for m in _WORD.finditer(head) if m[0] in literal]
+    return (spans[0][0], spans[-1][1]) if spans else None

@@ -1,0 +1,208 @@
+"""Judge how much each stream says and how much of it are errors, once a minute.
+
+A flow is what one stream says about one entity. Only time in which the stream was watched is
+judged: a minute that was not is missing, never zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from aiops.detection.facts import anomaly_id
+from aiops.detection.rows import EVIDENCE_FLOOR, EVIDENCE_MARGIN, Rows, Wording
+from aiops.model import Anomaly, LogWindow, SampleLine, Section, Series, Severity
+from aiops.redaction import harmless
+from detectors.bank import SeriesBank
+from detectors.counts import ShareTail
+
+FEWEST_LINES = 300  # lines of a flow before its share of errors says anything
+MAX_FLOWS = 50_000
+_VERSION = 2
+
+
+@dataclass(slots=True)
+class _Flow:
+    """One stream's lines about one entity, within the running minute and in the long run."""
+
+    stream: str
+    entity: str
+    volume: Series
+    errors_of: Series
+    lines: int = 0
+    errors: int = 0
+    started: float = math.inf
+    worst: tuple[SampleLine, ...] = ()
+    share: ShareTail = field(default_factory=ShareTail)
+    since: float | None = None
+
+    @classmethod
+    def of(cls, stream: str, entity: str) -> _Flow:
+        volume = Series(entity, f'lines{{stream="{stream}"}}', "log", "lines/min")
+        share = Series(entity, f'error share{{stream="{stream}"}}', "log", "ratio")
+        return cls(stream, entity, volume, share)
+
+
+class Flows:
+    """Count what every stream says and judge it at each minute mark."""
+
+    def __init__(self, period: float) -> None:
+        self.period = period
+        self.mark: float | None = None
+        self.refused = 0
+        self._flows: dict[tuple[str, str], _Flow] = {}
+        self._sorted: list[_Flow] | None = None
+        self._rows = Rows(SeriesBank(max_rows=MAX_FLOWS))
+        minutes = period / 60.0
+        self._wording = Wording(lambda v: max(_square(v), 0.0) / minutes, "lines/min")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def count(self, window: LogWindow) -> None:
+        """Add one closed window to the running minute."""
+        stream, own = window.stream.id, window.stream.entity
+        for kind, count in window.counts.items():
+            flow = self._flow(stream, kind.entity or own, window.start)
+            if flow is None:
+                continue
+            flow.lines += count
+            if kind.severity >= Severity.ERROR:
+                flow.errors += count
+                sample = window.samples.get(kind)
+                if sample is not None and len(flow.worst) < 3:
+                    flow.worst = (*flow.worst, sample)
+        if window.other:
+            flow = self._flow(stream, own, window.start)
+            if flow is not None:
+                flow.lines += window.other
+
+    def _flow(self, stream: str, entity: str, start: float) -> _Flow | None:
+        flow = self._flows.get((stream, entity))
+        if flow is None:
+            if len(self._flows) >= MAX_FLOWS:
+                self.refused += 1
+                return None
+            flow = self._flows[stream, entity] = _Flow.of(stream, entity)
+            self._sorted = None
+        flow.started = min(flow.started, start)
+        return flow
+
+    def roll(self, watched: Callable[[str], float | None], threshold: float) -> list[Anomaly]:
+        """Judge the minute that ends at the mark; *watched* says how far a stream was watched."""
+        mark = self.mark
+        if mark is None:
+            return []
+        self.mark = mark + self.period
+        if self._sorted is None:
+            self._sorted = [self._flows[key] for key in sorted(self._flows)]
+        flows = self._sorted
+        if not flows:
+            return []
+        values = np.full(len(flows), math.nan)
+        found: list[Anomaly] = []
+        for n, flow in enumerate(flows):
+            until = watched(flow.stream)
+            if flow.started + self.period <= mark and until is not None and until >= mark:
+                values[n] = _root(flow.lines)
+                if flow.errors:
+                    found += self._share(flow, mark, threshold)
+                else:
+                    flow.since = None
+            flow.share.learn(flow.errors, flow.lines, mark)
+            flow.lines = flow.errors = 0
+            flow.worst = ()
+        series = [flow.volume for flow in flows]
+        rows, _ = self._rows.rows_of(series, self.period)
+        kept = np.flatnonzero(rows >= 0)
+        surges, _ = self._rows.judge(
+            rows[kept],
+            [series[i] for i in kept],
+            mark,
+            values[kept],
+            threshold=threshold,
+            wording=lambda _: self._wording,
+        )
+        return found + surges
+
+    def _share(self, flow: _Flow, mark: float, threshold: float) -> list[Anomaly]:
+        """Judge how many of a flow's lines were errors."""
+        tail = flow.share
+        surprise = tail.surprise(flow.errors, flow.lines)
+        if surprise < max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR):
+            flow.since = None
+            return []
+        if tail.trials < FEWEST_LINES:
+            return []
+        flow.since = mark - self.period if flow.since is None else flow.since
+        return [
+            Anomaly(
+                id=anomaly_id(flow.errors_of.id, "error_share", flow.since),
+                series=flow.errors_of,
+                kind="error_share",
+                at=mark,
+                since=flow.since,
+                surprise=round(surprise, 3),
+                threshold=round(threshold, 3),
+                severity=Severity.ERROR if surprise >= threshold + 2.0 else Severity.WARNING,
+                reason="share of error lines above usual",
+                detector="share",
+                actual=flow.errors / flow.lines,
+                expected=tail.share,
+                low=0.0,
+                high=tail.high(flow.lines),
+                unit="ratio",
+                severe=True,
+                seen=int(tail.trials),
+                samples=_shown(flow.worst),
+            )
+        ]
+
+    def skip_to(self, at: float) -> None:
+        """Leave out the marks before *at*: nothing was watched in a gap of days."""
+        if self.mark is not None and at > self.mark:
+            self.mark = (at // self.period) * self.period + self.period
+            for flow in self._flows.values():
+                flow.lines = flow.errors = 0
+                flow.worst = ()
+
+    def to_sections(self) -> list[Section]:
+        """Return the counts of the running minute and the bank."""
+        flows = [
+            [f.stream, f.entity, f.lines, f.errors, f.started,
+             [[s.at, s.stream, s.text] for s in f.worst], f.share.to_state(), f.since]
+            for f in self._flows.values()
+        ]  # fmt: skip
+        bank, parts = self._rows.to_state()
+        header: dict[str, Any] = {"mark": self.mark, "period": self.period, "flows": flows}
+        return [Section("log_rows", _VERSION, {**header, "rows": bank}, parts)]
+
+    def restore(self, section: Section) -> None:
+        """Take back what ``to_sections`` returned; another version or period stays cold."""
+        if section.version != _VERSION or section.header["period"] != self.period:
+            return
+        self.mark = section.header["mark"]
+        for stream, entity, lines, errors, started, worst, share, since in section.header["flows"]:
+            flow = self._flows[stream, entity] = _Flow.of(stream, entity)
+            flow.lines, flow.errors, flow.started = lines, errors, started
+            flow.worst = tuple(SampleLine(at, s, text) for at, s, text in worst)
+            flow.share = ShareTail.from_state(share)
+            flow.since = since
+        self._rows = Rows.from_state(dict(section.header["rows"]), dict(section.arrays))
+
+
+def _root(count: float) -> float:
+    """Stabilise the variance of a count (Anscombe 1948): about 1 for Poisson."""
+    return 2.0 * math.sqrt(count + 0.375)
+
+
+def _square(value: float) -> float:
+    return (value / 2.0) ** 2 - 0.375
+
+
+def _shown(samples: tuple[SampleLine, ...]) -> tuple[SampleLine, ...]:
+    return tuple(SampleLine(s.at, s.stream, harmless(s.text, lines=True)) for s in samples)

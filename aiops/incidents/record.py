@@ -1,0 +1,215 @@
+"""One incident while it can still change, and the picture people get of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from aiops.incidents.story import title
+from aiops.model import (
+    Anomaly,
+    ChangeEvent,
+    Footprint,
+    Incident,
+    SampleLine,
+    Severity,
+    State,
+    Suspect,
+)
+
+MAX_SERIES = 60
+MAX_SAMPLES = 3
+CONTEXT = 3.0  # anomalies below this surprise, and good news, join stories but make none
+WIDESPREAD = 3  # entities with errors that make an incident critical
+BEFORE = 120.0  # context from longer before the start says nothing about it
+
+
+@dataclass(slots=True)
+class Record:
+    """Everything the ledger knows of one incident.
+
+    ``anomalies`` holds each series at its worst, ``last`` when it was seen last. ``gist`` is
+    what people were told: an update must differ from it.
+    """
+
+    id: str
+    state: State
+    started: float
+    updated: float
+    seq: int = 0
+    ready_at: float | None = None
+    opened_at: float = 0.0
+    resolved_at: float | None = None
+    told: bool = False
+    told_at: float = 0.0
+    told_severity: Severity = Severity.INFO
+    gist: tuple[str, int] = ("", 0)
+    notified: list[float] = field(default_factory=list)
+    updates: int = 0
+    acknowledged_by: str = ""
+    severity: Severity = Severity.INFO
+    dirty: bool = True
+    anomalies: dict[str, Anomaly] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+    changes: list[ChangeEvent] = field(default_factory=list)
+    suspects: tuple[Suspect, ...] = ()
+
+    def footprint(self) -> Footprint:
+        """Return where and when this incident was last seen."""
+        entities: dict[str, float] = {}
+        for series, at in self.last.items():
+            entity = self.anomalies[series].entity
+            entities[entity] = max(at, entities.get(entity, at))
+        return Footprint(self.id, self.started, self.updated, entities, self.last)
+
+    def add(self, anomaly: Anomaly) -> bool:
+        """Take an anomaly in; return whether the bound on series left room for it."""
+        key = anomaly.series.id
+        known = self.anomalies.get(key)
+        if known is None and len(self.anomalies) >= MAX_SERIES:
+            return False
+        # The story shows a series at its worst; its beginning stays the first one.
+        changed = known is None
+        if known is None:
+            self.anomalies[key] = anomaly
+        elif (anomaly.severity, anomaly.surprise) > (known.severity, known.surprise):
+            samples = known.samples or anomaly.samples
+            since = min(known.since, anomaly.since)
+            self.anomalies[key] = replace(anomaly, samples=samples, since=since)
+            changed = True
+        self.last[key] = max(anomaly.at, self.last.get(key, anomaly.at))
+        if counts(anomaly) and (anomaly.severe or not self.felt):
+            # Work alone does not keep alive what was felt.
+            self.updated = max(self.updated, anomaly.at)
+        if changed:
+            self.dirty = True
+            self._weigh()
+        return True
+
+    def _weigh(self) -> None:
+        bad = [a for a in self.anomalies.values() if counts(a)]
+        worst = max((a.severity for a in bad), default=Severity.INFO)
+        failing = {a.entity for a in bad if a.severe and a.severity >= Severity.ERROR}
+        if len(failing) >= WIDESPREAD:
+            worst = Severity.CRITICAL
+        self.severity = max(worst, self.severity)
+        matter = [a for a in bad if a.severe] or bad
+        if matter:
+            self.started = min(a.since for a in matter)
+
+    @property
+    def felt(self) -> bool:
+        """Return whether any anomaly is a symptom, not only unusual work."""
+        return any(a.severe and counts(a) for a in self.anomalies.values())
+
+    def recent(self, since: float) -> list[Anomaly]:
+        """Return the anomalies seen at *since* or later: the others are no coincidence."""
+        return [a for key, a in self.anomalies.items() if self.last[key] >= since]
+
+    def symptoms(self) -> set[str]:
+        """Return the series that were felt: the pattern by which it is known again."""
+        return {key for key, a in self.anomalies.items() if a.severe and counts(a)}
+
+    def entities(self) -> tuple[str, ...]:
+        """Return who is affected, in order of onset; those with symptoms when there are any."""
+        every = list(self.anomalies.values())
+        bad = [a for a in every if counts(a)]
+        first: dict[str, float] = {}
+        for anomaly in [a for a in bad if a.severe] or bad or every:
+            known = first.get(anomaly.entity, anomaly.since)
+            first[anomaly.entity] = min(known, anomaly.since)
+        return tuple(sorted(first, key=lambda e: (first[e], e)))
+
+    def now_gist(self) -> tuple[str, int]:
+        """Return what an update would be about: the first suspect and how wide it is."""
+        wide = len(self.entities())
+        return (self.suspects[0].entity if self.suspects else "", wide.bit_length())
+
+    def picture(self) -> Incident:
+        """Return an immutable picture of this incident as it is now."""
+        ranked = sorted(self._shown(), key=_weight)
+        entities = self.entities()
+        bare = Incident(
+            id=self.id,
+            seq=self.seq,
+            state=self.state,
+            severity=self.severity,
+            title="",
+            opened_at=self.opened_at or self.updated,
+            updated_at=self.updated,
+            resolved_at=self.resolved_at,
+            told=self.told,
+            entities=entities,
+            suspects=self.suspects,
+            anomalies=tuple(ranked),
+            changes=tuple(self.changes),
+            samples=_samples(self._by_cause(ranked)),
+            acknowledged_by=self.acknowledged_by,
+            notified_at=tuple(self.notified),
+        )
+        main = self._main(ranked)
+        told = bare if main is None else replace(bare, anomalies=(main,))
+        return replace(bare, title=title(told))
+
+    def _shown(self) -> list[Anomaly]:
+        """Leave out context from long before the start: it would only mislead."""
+        since = self.started - BEFORE
+        every = list(self.anomalies.values())
+        return [a for a in every if counts(a) or a.at >= since] or every
+
+    def _suspected(self) -> str:
+        """Return the entity suspected first, by itself or by its change."""
+        if not self.suspects:
+            return ""
+        first = self.suspects[0].entity
+        return next((c.entity for c in self.changes if c.id == first), first)
+
+    def _by_cause(self, ranked: Sequence[Anomaly]) -> list[Anomaly]:
+        """Order anomalies for samples: the cause's failures first, information last."""
+        root = self._suspected()
+        return sorted(
+            ranked,
+            key=lambda a: (
+                a.severity <= Severity.INFO,
+                not (a.entity == root and a.severity >= Severity.ERROR),
+                -a.severity,
+                a.kind != "new_template",
+                -a.surprise,
+                a.series.id,
+            ),
+        )
+
+    def _main(self, ranked: Sequence[Anomaly]) -> Anomaly | None:
+        """Return the most telling fact: a new error line or a symptom of the cause, if any."""
+        root = self._suspected()
+        own = [a for a in ranked if a.entity == root and a.severe and counts(a)]
+        lines = [a for a in own if a.kind == "new_template" and a.severity >= Severity.ERROR]
+        felt = [a for a in ranked if a.severe and counts(a)]
+        return next(iter([*lines, *own, *felt, *ranked]), None)
+
+
+def counts(anomaly: Anomaly) -> bool:
+    """Return whether an anomaly is more than context: bad, and rare enough to matter."""
+    return anomaly.severity > Severity.INFO and anomaly.surprise >= CONTEXT
+
+
+def _weight(anomaly: Anomaly) -> tuple[float, ...]:
+    return (
+        -float(anomaly.severe and counts(anomaly)),
+        -float(anomaly.severity),
+        -anomaly.surprise,
+        anomaly.since,
+    )
+
+
+def _samples(ranked: Sequence[Anomaly]) -> tuple[SampleLine, ...]:
+    """Return a few lines, each of another kind, and none of mere information beside errors."""
+    samples: list[SampleLine] = []
+    bad = [a for a in ranked if a.severity > Severity.INFO and a.samples]
+    told: set[str] = set()
+    for anomaly in bad or ranked:
+        for sample in anomaly.samples[:1]:
+            if len(samples) < MAX_SAMPLES and sample.text not in told:
+                told.add(sample.text)
+                samples.append(sample)
+    return tuple(samples)
