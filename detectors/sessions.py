@@ -51,7 +51,7 @@ class SessionDetector:
         self._whole = _Past()
 
     def score_one(self, x: Features) -> Score:
-        single, whole, reason = self._look(_checked(x))
+        single, whole, reason = self._look(self._folded(_checked(x)))
         if self.sessions < WARMUP:
             return UNKNOWN
         together = self._whole.surprise(whole)
@@ -61,28 +61,29 @@ class SessionDetector:
         return Score(value=value, reason=reason if single >= together else "many unusual counts")
 
     def learn_one(self, x: Features) -> None:
-        counts = _checked(x)
+        given = _checked(x)
+        counts = self._folded(given)
+        self.refused += len(given) - len(counts)
         if self.sessions:
             _, whole, _ = self._look(counts)
             self._whole.learn(whole)
         self.sessions += 1
-        for event, place in self._own(counts).items():
+        for event, count in counts.items():
+            place = self._places.get(event)
             if place is None:
-                place = self._place(event)  # noqa: PLW2901 - the event has a place from here on
-            self._tables[place][_bucket(counts.get(event, 0.0) or 1.0)] += 1
+                place = self._place(event)
+            self._tables[place][_bucket(count)] += 1
             self._seen[place] += 1.0
 
-    def _own(self, counts: dict[str, float]) -> dict[str, int | None]:
-        """Return the table of every event: ``None`` for one that has none yet."""
-        found: dict[str, int | None] = {}
-        for event in counts:
-            place = self._places.get(event)
-            if place is None and len(self._places) >= MAX_EVENTS and event != REST:
-                self.refused += 1
-                found[REST] = self._places.get(REST)
-            else:
-                found[event] = place
-        return found
+    def _folded(self, counts: dict[str, float]) -> dict[str, float]:
+        """Return the counts with events that find no table any more added up as one."""
+        room = MAX_EVENTS - len(self._places)
+        strange = [event for event in counts if event not in self._places][max(room, 0) :]
+        if not strange:
+            return counts
+        rest = sum(counts[event] for event in strange)
+        kept = {event: count for event, count in counts.items() if event not in set(strange)}
+        return kept | {REST: kept.get(REST, 0.0) + rest}
 
     def _place(self, event: str) -> int:
         place = self._places[event] = len(self._tables)
