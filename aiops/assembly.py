@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import importlib
+import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiops.config import Settings, build_component, did_you_mean
 from aiops.decoding.windows import WindowSettings
-from aiops.delivery import Route
+from aiops.delivery import Pace, Route
 from aiops.engine import EngineSettings
 from aiops.errors import ConfigError
 from aiops.incidents.ledger import LedgerSettings
@@ -20,6 +23,13 @@ from aiops.notifiers import NOTIFIERS
 from aiops.protocols import Notifier, Source
 from aiops.sources import SOURCES
 
+# Chat services allow about one message a second; what is ours, or made for machines, takes more.
+PACES = {
+    "stdout": Pace(rate=1000.0),
+    "webhook": Pace(rate=10.0),
+    "alertmanager": Pace(rate=10.0),
+}
+_ANY_HOST = {"0.0.0.0", "[::]", "::", "[::1]", "::1", "127.0.0.1", "localhost"}  # noqa: S104 - compared, not bound
 SYSTEM_LOGS = ["/var/log/*.log", "/var/log/*/*.log", "/var/log/syslog", "/var/log/messages"]
 
 
@@ -41,6 +51,7 @@ class Plan:
     notifiers: tuple[Notifier, ...]
     routes: tuple[Route, ...]
     engine: EngineSettings
+    paces: dict[str, Pace] = field(default_factory=dict)
 
 
 def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False) -> Plan:
@@ -48,7 +59,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
 
     *paths* and *stdin* come from the command line and stand in for configured sources.
     """
-    problems: list[str] = []
+    problems = _path_problems(paths)
     tables = dict(settings.sources)
     if paths or stdin:
         tables = {"file": [{"paths": list(paths)}]} if paths else {}
@@ -60,18 +71,15 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
         NamedSource(f"{kind}-{n}" if n else kind, kind, part)
         for kind, n, part in _shelf("sources", SOURCES, tables, problems)
     ]
-    notifiers: list[Notifier] = [
-        part
-        for _, _, part in _shelf(
-            "notifiers", NOTIFIERS, settings.notifiers or {"stdout": [{}]}, problems
-        )
-    ]
+    channels = _shelf("notifiers", NOTIFIERS, settings.notifiers or {"stdout": [{}]}, problems)
+    notifiers: list[Notifier] = [part for _, _, part in channels]
     names = [n.name for n in notifiers]
     problems += [
         f"notifiers: two channels are named {name!r}; give each its own name"
         for name in sorted({n for n in names if names.count(n) > 1})
     ]
     problems += _listen_problems(settings.web.listen)
+    problems += _own_page_problems(settings.web.listen, sources)
     problems += _river_problems(settings)
     if problems:
         raise ConfigError(problems)
@@ -81,7 +89,14 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
         )
         for n in notifiers
     )
-    return Plan(settings, tuple(sources), tuple(notifiers), routes, engine_settings(settings))
+    return Plan(
+        settings=settings,
+        sources=tuple(sources),
+        notifiers=tuple(notifiers),
+        routes=routes,
+        engine=engine_settings(settings),
+        paces={part.name: PACES[kind] for kind, _, part in channels if kind in PACES},
+    )
 
 
 def default_sources() -> dict[str, list[dict[str, Any]]]:
@@ -150,6 +165,36 @@ def _listen_problems(listen: str) -> list[str]:
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         return [f'web.listen = {listen!r}: write "HOST:PORT", like "127.0.0.1:9797"']
     return []
+
+
+def _path_problems(paths: Sequence[str]) -> list[str]:
+    """Return what is wrong with paths that a person typed; configured ones may come later."""
+    problems = []
+    for path in paths:
+        where = Path(path).expanduser()
+        if glob.has_magic(path):
+            continue
+        if not where.exists():
+            problems.append(f"{path}: no such file; give log files, globs, directories or -")
+        elif not os.access(where, os.R_OK | (os.X_OK if where.is_dir() else 0)):
+            problems.append(f"{path}: cannot be read; check its rights")
+    return problems
+
+
+def _own_page_problems(listen: str, sources: Sequence[NamedSource]) -> list[str]:
+    """Refuse to scrape ourselves: every look at it would change what is looked at."""
+    host, _, port = listen.rpartition(":")
+    problems = []
+    for named in sources:
+        for target in getattr(named.source, "targets", ()):
+            url = urlsplit(target if "://" in target else f"http://{target}")
+            ours = url.hostname == host.strip("[]") or {host, str(url.hostname)} <= _ANY_HOST
+            if port and ours and str(url.port or 80) == port:
+                problems.append(
+                    f"sources.{named.kind}.targets = {target!r}: this is our own web.listen;"
+                    " let a Prometheus scrape it instead"
+                )
+    return problems
 
 
 def _river_problems(settings: Settings) -> list[str]:

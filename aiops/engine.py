@@ -47,6 +47,8 @@ from aiops.ordering import Waiting
 from detectors.calibrate import budget_threshold
 
 LIVE = 300.0  # a stream whose last stamp is this near its arrival follows the wall clock
+_LIVE = (State.OPEN, State.ACKNOWLEDGED)
+_LAST = (TransitionKind.RESOLVED, TransitionKind.MERGED)
 LONG_GAP = 86400.0  # minutes of a gap this long are not judged one by one
 _VERSION = 1
 
@@ -116,6 +118,7 @@ class Engine:
         self._advanced = -math.inf
         self._tick = -math.inf
         self._points_at = -math.inf
+        self._first_tick = math.inf
         self._orphans: dict[str, Incident] = {}
         self._news_from = settings.news_from
         self._caught_up = settings.news_from == -math.inf
@@ -181,8 +184,12 @@ class Engine:
 
     def _is_live(self, at: float) -> bool:
         """Return whether event time follows the wall clock: else its ticks mean nothing here."""
-        if not self._streams or self._points_at > at - LIVE:
+        if self._points_at > at - LIVE:
             return True
+        if not self._streams:
+            # The first files are still being looked for: they may tell of another time.
+            self._first_tick = min(self._first_tick, at)
+            return at - self._first_tick > self.settings.hold
         return any(self._follows_clock(f) for f in self._streams.values() if not f.ended)
 
     def high(self, stream_id: str) -> float | None:
@@ -417,7 +424,7 @@ class Engine:
         for t in _folded(transitions):
             known = self.ledger.is_told(t.incident.id)
             tell = (
-                self._caught_up
+                (self._caught_up or (known and t.kind in _LAST))
                 and t.incident.state is not State.CANDIDATE
                 and t.incident.severity >= Severity.WARNING
                 and (known or t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED))
@@ -436,13 +443,20 @@ class Engine:
 
     def expect(self, told: Sequence[Incident]) -> None:
         """Remember what people were told is open: what is not derived again is resolved."""
-        living = {i.id for i in self.ledger.pictures}
-        self._orphans = {i.id: i for i in told if i.id not in living}
+        seen = {i.id: i.seq for i in self.ledger.pictures}
+        self._orphans = {i.id: i for i in told if seen.get(i.id, -1) < i.seq}
+
+    @property
+    def caught_up(self) -> bool:
+        """Return whether what happens now is news."""
+        return self._caught_up
 
     def _adopt(self, at: float) -> list[Transition]:
         for incident in self.ledger.pictures:
-            if incident.state is not State.CANDIDATE:
-                self._orphans.pop(incident.id, None)
+            orphan = self._orphans.get(incident.id)
+            if orphan is not None and (incident.seq >= orphan.seq or incident.state in _LIVE):
+                # The ledger has it again, and will end it itself.
+                del self._orphans[incident.id]
         done = []
         wait = self.settings.ledger.resolve_after + self.settings.hold
         for orphan in list(self._orphans.values()):

@@ -11,12 +11,16 @@ from aiops.telemetry import Telemetry
 
 
 class DaemonIntake:
-    """Deliver one source's items into the pump (see ``protocols.Intake``)."""
+    """Deliver one source's items into the pump (see ``protocols.Intake``).
+
+    ``streams`` and ``measured`` (sources of points) say what it has brought.
+    """
 
     def __init__(
         self, pump: Pump, telemetry: Telemetry, name: str, clock: Callable[[], float]
     ) -> None:
         self.streams: dict[str, Stream] = {}
+        self.measured: set[str] = set()
         self._pump = pump
         self._telemetry = telemetry
         self._name = name
@@ -40,12 +44,12 @@ class DaemonIntake:
     async def put(self, item: Block | Points | Watched | Opened | Gap | ChangeEvent) -> None:
         if isinstance(item, Block):
             self.streams[item.stream.id] = item.stream
-            self._pump.streams[item.stream.id] = item.stream
+        elif isinstance(item, Points):
+            self.measured.add(item.source)
         await self._pump.put(item)
 
     def forget(self, stream: Stream) -> None:
         self.streams.pop(stream.id, None)
-        self._pump.streams.pop(stream.id, None)
         self._pump.forget(stream.id)
 
     def report(self, event: str, reason: str, count: int = 1, **facts: object) -> None:

@@ -6,24 +6,50 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 # Level says who must act: error - the operator now; warning - somebody, soon; info - nobody.
 _INFO = frozenset(
-    {"source_skipped", "cut_saved", "settings_reloaded", "stream_forgotten", "commands_applied"}
+    {
+        "delivery.sent",
+        "outbox.skipped",
+        "settings_reloaded",
+        "source_returned",
+        "source_skipped",
+        "state.salvaged",
+    }
 )
 _ERROR = frozenset(
-    {"state.in_memory", "cut_failed", "delivery.dead", "delivery.store_failed", "source_failed"}
+    {
+        "delivery.defect",
+        "delivery.rejected",
+        "delivery.store_failed",
+        "engine_died",
+        "outbox.dead_letter",
+        "reload_refused",
+        "source_failed",
+        "state.cut_failed",
+        "state.in_memory",
+        "state.journal_failed",
+    }
 )
 _QUIET_FOR = 60.0  # the same event and reason is logged at most once in this time
 _MAX_REASONS = 300
+SEVERITIES = ("info", "warning", "error", "critical")
 
 
 def configure_logging(level: str, form: str) -> None:
@@ -49,6 +75,9 @@ class Telemetry:
     """Own every metric of the process; ``report`` is what all parts are handed."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        # A second series for every counter, for a format that nobody asks us for.
+        quiet: Callable[[], None] = disable_created_metrics
+        quiet()
         self.registry = CollectorRegistry()
         self.log = structlog.get_logger()
         self._monotonic = monotonic
@@ -133,6 +162,17 @@ class Telemetry:
             "aiops_config_last_reload_successful", "1 if the last reload worked", registry=r
         )
         self.build = Gauge("aiops_build_info", "Version", ["version"], registry=r)
+
+    def expect(self, *, sources: Iterable[str], receivers: Iterable[str]) -> None:
+        """Show zeros from the start for what is known by name: a rate needs a first value."""
+        for severity in SEVERITIES:
+            self.opened.labels(severity)
+            self.active.labels(severity)
+        for source in sources:
+            self.source_up.labels(source)
+        for receiver in receivers:
+            self.dead.labels(receiver)
+            self.outbox.labels(receiver)
 
     def report(self, event: str, reason: str, count: int = 1, **facts: object) -> None:
         """Count an event and log it, the same one at most once a minute."""

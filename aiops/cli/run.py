@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
 
     from aiops.assembly import Plan
     from aiops.daemon import Daemon
-    from aiops.telemetry import Telemetry
+    from aiops.web.app import Server
+
+    Serve = Callable[[Daemon], Awaitable[Server]]
 
 MOST_SHOWN = 8
 
@@ -31,8 +34,13 @@ def run(config: Path | None, paths: tuple[str, ...]) -> None:
 
     from aiops.assembly import build
     from aiops.config import load_settings
+    from aiops.daemon import Daemon
+    from aiops.errors import ConfigError
+    from aiops.pump import EngineDiedError
     from aiops.storage import resolve_directory
     from aiops.telemetry import Telemetry, configure_logging
+    from aiops.web.app import Server
+    from aiops.web.app import serve as listen
 
     os.umask(0o077)
     files = [p for p in paths if p != "-"]
@@ -46,42 +54,55 @@ def run(config: Path | None, paths: tuple[str, ...]) -> None:
     # What is given on the command line is looked at once; its state is nobody's to keep.
     ephemeral = bool(paths) and not plan.settings.state.directory
     directory = None if ephemeral else resolve_directory(plan.settings.state.directory, os.environ)
-    asyncio.run(_run(plan, directory, Telemetry(), make, until_exhausted=stdin))
+    # What is piped in has no "before the start": all of it is news.
+    news_from = "beginning" if stdin and not files else plan.settings.alerting.news_from
+    passing = ephemeral and config is None
+
+    async def serve(daemon: Daemon) -> Server:
+        try:
+            server = await listen(daemon)
+        except ConfigError as e:
+            if not passing:
+                raise
+            # Beside a service that has the port, looking at a file needs no page.
+            click.echo(f"aiops: no page: {e}", err=True)
+            server = Server()
+        screen(plan, directory, server.url)
+        return server
+
+    async def live() -> None:
+        daemon = Daemon(plan, directory, Telemetry(), reload=make, news_from=news_from)
+        await _run(daemon, serve, until_exhausted=stdin)
+
+    try:
+        asyncio.run(live())
+    except EngineDiedError as e:
+        click.echo(f"aiops: {e}", err=True)
+        raise click.exceptions.Exit(1) from None
 
 
-async def _run(
-    plan: Plan,
-    directory: Path | None,
-    telemetry: Telemetry,
-    make: Callable[[], Plan],
-    *,
-    until_exhausted: bool,
-) -> None:
+async def _run(daemon: Daemon, serve: Serve, *, until_exhausted: bool) -> None:
     import asyncio
     import signal
 
-    from aiops.daemon import Daemon
-    from aiops.web.app import serve
-
-    daemon = Daemon(
-        plan, directory, telemetry, reload=make, news_from=plan.settings.alerting.news_from
-    )
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop)
 
-    def reload() -> None:
-        task = loop.create_task(daemon.reload())
+    def begin(work: Coroutine[Any, Any, None]) -> None:
+        task = loop.create_task(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    screen(plan, directory)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, lambda: begin(daemon.reload()))
     if until_exhausted:
-        ended = loop.create_task(_stop_at_end(daemon))
-        tasks.add(ended)
-    await daemon.run(serve)
+        begin(_stop_at_end(daemon))
+    try:
+        await daemon.run(serve)
+    finally:
+        for task in list(tasks):
+            task.cancel()
 
 
 async def _stop_at_end(daemon: Daemon) -> None:
@@ -90,8 +111,9 @@ async def _stop_at_end(daemon: Daemon) -> None:
     daemon.stop()
 
 
-def screen(plan: Plan, directory: Path | None) -> None:
+def screen(plan: Plan, directory: Path | None, url: str) -> None:
     """Say on stderr, in one screen, what is watched, what is not and why, and what comes when."""
+    from aiops.daemon.telling import learning
 
     def say(text: str) -> None:
         click.echo(text, err=True)
@@ -107,12 +129,8 @@ def screen(plan: Plan, directory: Path | None) -> None:
             say(f"    not: {_listed([w for w, y in skipped if y == why])} ({why})")
     budget = plan.settings.alerting.budget * 604800.0
     say(f"tells {', '.join(n.name for n in plan.notifiers)}; budget {budget:g} false alerts a week")
-    say(f"state: {directory or 'in memory only'}; page: http://{plan.settings.web.listen or '-'}/")
-    window = plan.settings.detection.window
-    say(
-        f"learning: new lines are weighed after {30 * window / 60:.0f} min of each service's logs, "
-        "metrics after 12 samples (fully after 1 h), daily rhythm after 2 days"
-    )
+    say(f"state: {directory or 'in memory only'}; page: {url or 'none'}")
+    say(learning(plan.settings.detection.window))
 
 
 def _listed(names: list[str]) -> str:

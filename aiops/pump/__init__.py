@@ -1,0 +1,6 @@
+"""The way from the loop to the engine thread and back."""
+
+from aiops.pump.again import Journaled, Pending
+from aiops.pump.pump import EngineDiedError, Figures, Pump, Result
+
+__all__ = ["EngineDiedError", "Figures", "Journaled", "Pending", "Pump", "Result"]
