@@ -234,8 +234,8 @@ def _number(value: float, kind: str) -> str:
         unit, size = next(((u, s) for u, s in units if value >= s and value % s == 0.0), ("s", 1.0))
         return f'"{value / size:g}{unit}"'
     if kind == "size":
-        units = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
-        return next((f'"{int(value // s)}{u}"' for u, s in units if value % s == 0), str(value))
+        sizes = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
+        return next((f'"{int(value // s)}{u}"' for u, s in sizes if value % s == 0), str(value))
     return f"{value:_}"
 
 
