@@ -34,6 +34,11 @@ VERBS = {
 
 INTERRUPTED = 130
 
+# Newer versions of click raise this for a group without a verb; older ones print and end.
+_ONLY_HELP: tuple[type[click.UsageError], ...] = tuple(
+    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])
+)
+
 
 class Face(click.Group):
     """A group of verbs that are imported when used, and whose errors are lines, not traces."""
@@ -88,6 +93,9 @@ class Face(click.Group):
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()
         except click.UsageError as e:
+            if isinstance(e, _ONLY_HELP):
+                _say(e.format_message())
+                return e.exit_code
             where = e.ctx.command_path if e.ctx is not None else "aiops"
             _say(f"{where}: {_one_line(e.format_message())} (see {where} --help)")
             return e.exit_code

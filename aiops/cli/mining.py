@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aiops.cli.inputs import InputError
 from aiops.decoding.kinds import CONTINUATION, KindCache
 from aiops.decoding.lines import SEP, Lines, Shape, collapse, split_text
 from aiops.decoding.plain import PlainShape
 from aiops.decoding.shapes import find_shape, is_stamped, key_space
 from aiops.decoding.windows import PROBE_LINES
-from aiops.model import LineKind, Severity, Stream
+from aiops.model import Block, LineKind, Severity, Stream
 from aiops.sources.entity import entity_of
 from aiops.sources.file import read_file_blocks
 from detectors.templates import Template, TemplateMiner
@@ -153,7 +154,7 @@ class Mining:
         shape: Shape | None = None
         began = self.content
         high: float | None = None
-        for block in read_file_blocks(text.path, stream):
+        for block in _read(text, stream):
             # The separator divides the parts of a key, so no line may bring its own.
             data = block.data.replace(SEP, b" ")
             if self.content:
@@ -201,6 +202,13 @@ class Mining:
     def _id(self, text: Text, kind: LineKind) -> str:
         miner = self._miner((kind.entity or text.workload, int(kind.severity)))
         return miner.lookup(kind.masked) or miner.other_id
+
+
+def _read(text: Text, stream: Stream) -> Iterator[Block]:
+    try:
+        yield from read_file_blocks(text.path, stream)
+    except OSError as e:
+        raise InputError(f"{text.name}: cannot be read ({e.strerror or e}); check it") from e
 
 
 def tally(block: Assigned, into: dict[str, Tally]) -> None:

@@ -77,6 +77,15 @@ def test_overview_imports_no_verb() -> None:
     assert result.stderr.strip() == "[]"
 
 
+@pytest.mark.parametrize("words", [[], ["incidents"], ["notify"]])
+def test_group_without_a_verb_shows_its_verbs(words: list[str]) -> None:
+    """A group alone shows what it holds, on stderr or stdout as click decides, never a trace."""
+    result = CliRunner().invoke(face, words)
+
+    assert "Commands:" in result.stderr + result.stdout
+    assert "Traceback" not in result.output
+
+
 def test_misspelt_verb_is_guessed() -> None:
     """A verb that does not exist is exit code 2 and names the nearest one."""
     result = CliRunner().invoke(face, ["templtes"])

@@ -202,3 +202,40 @@ def test_wrong_use_is_one_line(log: Path, words: tuple[str, ...]) -> None:
 
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_hostile_lines_are_counted_like_all_others(tmp_path: Path) -> None:
+    """Broken bytes, NULs, separators, giants and bottomless JSON each stay one line."""
+    path, out = tmp_path / "a.log", tmp_path / "ids"
+    lines = [
+        b"2024-05-01T10:00:00Z ok 1",
+        b"broken \xff\xfe bytes",
+        b"\x00\x00 nothing \x00",
+        b"5xx\x1f separated \x1f",
+        b'{"a":' * 5000,
+        b"x" * 300_000,
+        b"\r",
+        b"\x1b[2J clears the screen",
+        b"no newline",
+    ]
+    path.write_bytes(b"\n".join(lines))
+
+    for more in ((), ("--content",)):
+        found = objects(run(path, "--json", "--assign", out, *more))
+
+        assert len(out.read_text().splitlines()) == len(lines)
+        assert sum(t["count"] for t in found) == len(lines)
+        assert not any("\x1b" in t["sample"] or "\x00" in t["sample"] for t in found)
+
+
+def test_several_files_follow_each_other(log: Path, tmp_path: Path) -> None:
+    """The ids of several files come in the order in which they were named."""
+    other, out = tmp_path / "other.log", tmp_path / "ids"
+    other.write_text("  continues nothing\nalone in the world\n")
+
+    found = objects(run(log, other, "--json", "--assign", out))
+
+    ids = out.read_text().splitlines()
+    assert len(ids) == len(LINES) + 2
+    assert ids[len(LINES)] not in ids[: len(LINES)]
+    assert sum(t["count"] for t in found) == len(ids)
