@@ -98,7 +98,9 @@ class Alerting(_Table):
         default=900.0, description="At most one update of an incident is told in this time."
     )
     news_from: Literal["start", "beginning"] = Field(
-        default="start", description="beginning: what is read at the first start is news, too"
+        default="start",
+        description="start: what lies in the sources before the first start is learned and not"
+        " told; beginning: it is news, too.",
     )
     dry_run: bool = Field(default=False, description="Decide everything, send nothing.")
 
