@@ -18,9 +18,11 @@ from aiops.correlation.gate import odds, opens
 from aiops.correlation.grouping import homes
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
-from aiops.decoding.windows import KindCache, StreamWindows, WindowSettings
+from aiops.decoding.kinds import KindCache
+from aiops.decoding.windows import WindowSettings
 from aiops.detection.logs import LogDetection
 from aiops.detection.metrics import MetricDetection
+from aiops.flows import LIVE, Flows
 from aiops.incidents.ledger import Ledger, LedgerSettings
 from aiops.model import (
     Anomaly,
@@ -37,7 +39,6 @@ from aiops.model import (
     Section,
     Severity,
     State,
-    Stream,
     Tick,
     Transition,
     TransitionKind,
@@ -46,11 +47,10 @@ from aiops.model import (
 from aiops.ordering import Waiting
 from detectors.calibrate import budget_threshold
 
-LIVE = 300.0  # a stream whose last stamp is this near its arrival follows the wall clock
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 _LAST = (TransitionKind.RESOLVED, TransitionKind.MERGED)
-LONG_GAP = 86400.0  # minutes of a gap this long are not judged one by one
-_VERSION = 1
+LONG_GAP = 86400.0  # after so long without a line from anywhere minutes are not judged
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +71,6 @@ class EngineSettings:
     news_from: float = -math.inf
 
 
-@dataclass(slots=True)
-class _Flowing:
-    """A stream as the order sees it: its windows, and whether more may come."""
-
-    windows: StreamWindows
-    watched: float | None = None
-    unread: bool = True
-    ended: bool = False
-    excluded: bool = False
-    touched: float | None = None  # wall-clock time of the last sign of its source
-
-    @property
-    def bound(self) -> float:
-        """Return the time before which this stream can bring nothing any more."""
-        if self.ended or self.excluded:
-            return math.inf
-        mark = self.windows.watermark
-        if mark is None:
-            return -math.inf if self.unread else math.inf
-        return mark
-
-
 class Engine:
     """Turn inputs into transitions; the same inputs in the same order give the same bytes."""
 
@@ -102,7 +80,6 @@ class Engine:
         self.anomalies: Counter[str] = Counter()
         self.clock = -math.inf
         self.horizon = math.inf  # history: where other inputs than streams go on
-        self.kinds = KindCache()
         self.topology = Topology(settings.calls)
         self.logs = LogDetection(width=settings.window.width, max_templates=settings.max_templates)
         self.metrics = MetricDetection(
@@ -112,10 +89,17 @@ class Engine:
         )
         self.ledger = Ledger(settings.ledger, self._rank)
         self._waiting = Waiting()
-        self._streams: dict[str, _Flowing] = {}
+        self.flows = Flows(
+            settings.window,
+            hold=settings.hold,
+            max_streams=settings.max_streams,
+            push=self._waiting.push,
+            facts=self.facts,
+        )
         self._entities: set[str] = set()
-        self._low: float | None = None  # None: must be computed again
-        self._advanced = -math.inf
+        self._step: int | None = None  # the next multiple of the window width that time reaches
+        self._busy = -math.inf  # when something last came up that incidents may still change by
+        self._quiet = 0.0  # for how long no stream has had a line
         self._tick = -math.inf
         self._points_at = -math.inf
         self._first_tick = math.inf
@@ -128,26 +112,24 @@ class Engine:
     def feed(self, item: Input) -> list[Transition]:
         """Take one input; return all transitions that followed, in order."""
         if isinstance(item, Block):
-            if self._holds_back(self._block(item)):
-                return []
+            self.flows.block(item)
         elif isinstance(item, Watched):
-            if self._holds_back(self._watched(item)):
-                return []
+            self.flows.watched(item)
         elif isinstance(item, Points):
             self._points_at = max(self._points_at, item.at)
-            self._waiting.push(item)
+            self._wait(item)
         elif isinstance(item, ChangeEvent):
-            self._waiting.push(item)
+            self._wait(item)
         elif isinstance(item, Opened):
-            self._flow(item.stream)
+            self.flows.opened(item.stream)
         elif isinstance(item, Ended):
-            self._ended(item.stream.id)
+            self.flows.ended(item.stream.id)
         elif isinstance(item, Command):
             if item.kind != "change":
                 return self._say(self.ledger.command(item))
-            self._waiting.push(_change(item))
+            self._wait(_change(item))
         elif isinstance(item, Tick):
-            self._stop_waiting(item.at)
+            self.flows.stop_waiting(item.at)
             if self._is_live(item.at):
                 self._tick = max(self._tick, item.at)
         elif isinstance(item, Gap):
@@ -155,222 +137,138 @@ class Engine:
             self.metrics.gap(item.source)
         return self._release()
 
+    def _wait(self, item: Points | ChangeEvent) -> None:
+        if not math.isfinite(item.at):
+            self.facts["not_finite"] += 1
+            return
+        if item.at < self.clock:
+            self.facts["out_of_order"] += 1
+        self._waiting.push(item)
+
     def finish(self) -> list[Transition]:
         """Take the end of all input: close every window and let every incident end."""
         done = self.close_streams()
-        rest = self.settings.ledger.resolve_after + 1.0
         if self.clock > -math.inf:
-            done += self._say(self.ledger.advance(self.clock + rest))
+            self._step = self._step or 0
+            end = self.clock + self.settings.ledger.resolve_after + self.settings.window.width
+            done += self._pass_steps(end)
         return done
 
     def close_streams(self) -> list[Transition]:
         """Take the end of every stream: close its windows and judge them."""
-        for stream in list(self._streams):
-            self._ended(stream)
+        for flow in list(self.flows):
+            self.flows.ended(flow.windows.stream.id)
         return self._release()
 
     def would_close(self, item: Watched) -> bool:
         """Return whether *item* would close a window: then it is journaled before it is fed."""
-        flow = self._streams.get(item.stream.id)
+        flow = self.flows.get(item.stream.id)
         if flow is None:
             return False
-        to = self._idle_mark(flow, item.at)
+        to = self.flows.idle_mark(flow, item.at)
         return to is not None and flow.windows.closes(to)
 
     def idle_again(self, stream_id: str, at: float) -> list[Transition]:
         """Apply a journaled idle advance again, at the cursor where it was applied first."""
-        flow = self._streams.get(stream_id)
+        flow = self.flows.get(stream_id)
         return [] if flow is None else self.feed(Watched(flow.windows.stream, at))
 
     def _is_live(self, at: float) -> bool:
         """Return whether event time follows the wall clock: else its ticks mean nothing here."""
         if self._points_at > at - LIVE:
             return True
-        if not self._streams:
+        if not len(self.flows):
             # The first files are still being looked for: they may tell of another time.
             self._first_tick = min(self._first_tick, at)
             return at - self._first_tick > self.settings.hold
-        return any(self._follows_clock(f) for f in self._streams.values() if not f.ended)
+        return self.flows.any_live
 
     def high(self, stream_id: str) -> float | None:
         """Return the highest accepted time of a stream."""
-        flow = self._streams.get(stream_id)
+        flow = self.flows.get(stream_id)
         return None if flow is None else flow.windows.high
 
     def watermark(self, stream_id: str) -> float:
         """Return how far a stream has come, minus infinity before its first window."""
-        flow = self._streams.get(stream_id)
+        flow = self.flows.get(stream_id)
         mark = None if flow is None else flow.windows.watermark
         return -math.inf if mark is None else mark
 
-    # --- streams ----------------------------------------------------------------------------
-
-    def _holds_back(self, flow: _Flowing | None) -> bool:
-        """Return whether this stream alone keeps everything that waits from being released."""
-        if flow is None or self._waiting.overfull or self._tick > self.clock:
-            return False
-        mark = self.logs.mark
-        due = self._waiting.first if mark is None else min(self._waiting.first, mark)
-        return flow.bound < due
-
-    def _block(self, block: Block) -> _Flowing | None:
-        flow = self._flow(block.stream)
-        if flow is None:
-            return None
-        before = flow.bound
-        flow.unread, flow.excluded, flow.ended = True, False, False
-        flow.touched = block.arrived if block.arrived > 0 else None
-        self._push(flow.windows.add(block))
-        self._drain(flow.windows)
-        self._moved(flow, before)
-        return flow
-
-    def _stop_waiting(self, at: float) -> None:
-        """Exclude streams whose source gave no sign for longer than the hold allows."""
-        for flow in self._streams.values():
-            if flow.ended or flow.excluded:
-                continue
-            if flow.touched is None or flow.touched > at:
-                flow.touched = at
-            elif at - flow.touched > self.settings.hold:
-                flow.excluded = True
-                self._low = None
-                self.facts["hold_timeouts"] += 1
-
-    def _flow(self, stream: Stream) -> _Flowing | None:
-        """Return what is known of a stream; a new one holds the order back until it is read."""
-        flow = self._streams.get(stream.id)
-        if flow is None:
-            if len(self._streams) >= self.settings.max_streams:
-                self.facts["streams_refused"] += 1
-                return None
-            windows = StreamWindows(stream, self.settings.window, self.kinds)
-            flow = self._streams[stream.id] = _Flowing(windows)
-            self._low = None
-        return flow
-
-    def _watched(self, item: Watched) -> _Flowing | None:
-        flow = self._streams.get(item.stream.id)
-        if flow is None:
-            return None
-        before = flow.bound
-        flow.unread = False
-        self._push(flow.windows.settle())
-        flow.watched = flow.touched = item.at
-        to = self._idle_mark(flow, item.at)
-        if to is None:
-            self._moved(flow, before)
-            return flow
-        if flow.windows.closes(to):
-            self.facts["idle_advances"] += 1
-        if self._follows_clock(flow):
-            self._push(flow.windows.advance(to))
-        else:
-            flow.excluded = True
-            self._push(flow.windows.flush())
-        self._drain(flow.windows)
-        self._moved(flow, before)
-        return flow
-
-    def _follows_clock(self, flow: _Flowing) -> bool:
-        high = flow.windows.high
-        return high is not None and abs(flow.windows.last_arrival - high) <= LIVE
-
-    def _idle_mark(self, flow: _Flowing, at: float) -> float | None:
-        """Return the event time that watching until *at* proves, ``None`` when it proves none."""
-        if self._follows_clock(flow):
-            return at - self.settings.window.lateness
-        quiet = at - flow.windows.last_arrival
-        return math.inf if quiet > self.settings.hold and flow.windows.high is not None else None
-
-    def _ended(self, stream_id: str) -> None:
-        flow = self._streams.get(stream_id)
-        if flow is not None and not flow.ended:
-            flow.ended = True
-            self._low = None
-            self._push(flow.windows.flush())
-            self._drain(flow.windows)
-
-    def _push(self, windows: Sequence[LogWindow]) -> None:
-        for window in windows:
-            self._waiting.push(window)
-
-    def _drain(self, windows: StreamWindows) -> None:
-        if windows.facts:
-            self.facts.update(windows.facts)
-            windows.facts.clear()
-
     # --- one order for all ------------------------------------------------------------------
 
-    def _low_mark(self) -> float:
-        """Return the time before which no stream can bring anything any more."""
-        if self._low is None:
-            self._low = min((f.bound for f in self._streams.values()), default=math.inf)
-        return min(self._low, self.horizon)
-
-    def _moved(self, flow: _Flowing, before: float) -> None:
-        """Keep the low watermark: only the stream that holds everything back can raise it."""
-        if self._low is None:
-            return
-        if before <= self._low:
-            self._low = None
-        else:
-            self._low = min(self._low, flow.bound)
-
     def _release(self) -> list[Transition]:
+        """Let time pass as far as no stream can bring anything older."""
+        low = min(self.flows.low, self.horizon)
+        waiting = self._waiting
+        overfull = waiting.overfull
+        if low < waiting.first and low < self._next_step and not overfull:
+            return []
         done: list[Transition] = []
-        low = self._low_mark()
-        while len(self._waiting) and (self._waiting.first <= low or self._waiting.overfull):
-            if self._waiting.first > low:
+        while len(waiting) and (waiting.first <= low or overfull):
+            if waiting.first > low:
                 self.facts["hold_timeouts"] += 1
-            at, item = self._waiting.pop()
-            done += self._until(at)
+            at, item = waiting.pop()
+            done += self._pass_until(at)
             self._move(at)
             done += self._process(item)
-        if low < math.inf:
-            done += self._until(low + 1e-6)
-        elif self._tick > self.clock and not len(self._waiting):
-            self._move(self._tick)
-        quiet_tick = min(self._tick, low)
-        if quiet_tick > self.clock:
-            self._move(quiet_tick)
-        return done + self._pass_time()
+            overfull = waiting.overfull
+        # Without a stream to wait for, the wall clock alone says how far time has come.
+        reached = low if low < math.inf else self._tick
+        return done + self._pass_until(reached, through=True)
 
-    def _pass_time(self) -> list[Transition]:
-        """Let what depends on time alone happen, once for every time."""
-        if self.clock <= self._advanced:
+    @property
+    def _next_step(self) -> float:
+        return -math.inf if self._step is None else self._step * self.settings.window.width
+
+    def _pass_until(self, at: float, *, through: bool = False) -> list[Transition]:
+        """Let time reach *at*: minutes that ended before it (*through*: or at it) are judged.
+
+        What depends on time alone happens at multiples of the window width, and nowhere between:
+        so it happens at the same times however the input was cut.
+        """
+        if not math.isfinite(at):
             return []
-        self._advanced = self.clock
-        done = self._say(self.ledger.advance(self.clock)) + self._caught(self.clock)
-        return done + self._adopt(self.clock) if self._orphans else done
-
-    def _until(self, at: float) -> list[Transition]:
-        """Judge every minute that ended before *at*."""
+        if self._step is None:
+            self._step = int(at // self.settings.window.width)
         done: list[Transition] = []
-        mark = self.logs.mark
-        if mark is None:
-            return done
-        if at - mark > LONG_GAP:
-            self.logs.skip_to(at)
-            return done
-        while mark < at:
+        while (mark := self.logs.mark) is not None and (mark < at or (through and mark <= at)):
+            if self._quiet >= LONG_GAP:
+                self.logs.skip_to(at)
+                break
+            done += self._pass_steps(mark)
             self._move(mark)
-            # Time passes at every mark, however many of them one release covers.
-            done += self._pass_time()
+            self._quiet += self.logs.period
             done += self._place(self.logs.roll(self._watched_until, self.threshold()))
-            mark += self.logs.period
+        return done + self._pass_steps(at)
+
+    def _pass_steps(self, at: float) -> list[Transition]:
+        """Let time reach every multiple of the window width up to *at*."""
+        width = self.settings.window.width
+        ledger = self.settings.ledger
+        done: list[Transition] = []
+        while self._next_step <= at:
+            now = self._next_step
+            if now > self._busy + ledger.resolve_after + ledger.close_after + width:
+                # Nothing lives so long without news: the steps between are all the same.
+                now = int(at // width) * width
+            self._step = int(now // width) + 1
+            self._move(now)
+            done += self._say(self.ledger.advance(now)) + self._caught(now)
+            if self._orphans:
+                done += self._adopt(now)
         return done
 
     def _watched_until(self, stream_id: str) -> float | None:
-        flow = self._streams.get(stream_id)
+        flow = self.flows.get(stream_id)
         return None if flow is None else flow.windows.watermark
 
     def _move(self, at: float) -> None:
         self.clock = max(self.clock, at)
 
     def _process(self, item: ChangeEvent | Points | LogWindow) -> list[Transition]:
-        done = self._pass_time()
         if isinstance(item, LogWindow):
+            self._quiet = 0.0
+            self.flows.note_judged(item.stream.id)
             self.logs.start(item.start)
             self._know(item.stream.entity)
             found = self.logs.judge(item, self.threshold())
@@ -378,15 +276,18 @@ class Engine:
             found = self.metrics.judge(item, self.threshold())
         else:
             self.ledger.change(item)
-            return done
-        return done + self._place(found)
+            return []
+        return self._place(found)
 
     def _know(self, entity: str) -> None:
         if len(self._entities) < self.settings.max_streams:
             self._entities.add(entity)
 
     def _place(self, found: Sequence[Anomaly]) -> list[Transition]:
+        if not found:
+            return []
         done: list[Transition] = []
+        self._busy = max(self._busy, self.clock)
         for anomaly in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
             self.anomalies[anomaly.kind] += 1
             self._know(anomaly.entity)
@@ -409,7 +310,7 @@ class Engine:
 
     def tests_per_second(self) -> float:
         """Return how many judgements a second all series together cost."""
-        windows = len(self._streams) / self.settings.window.width
+        windows = self.flows.judged / self.settings.window.width
         return self.metrics.tests_per_second + self.logs.rows / self.logs.period + windows
 
     def threshold(self) -> float:
@@ -468,6 +369,11 @@ class Engine:
             self.facts["incidents_adopted"] += 1
         return done
 
+    @property
+    def kinds(self) -> KindCache:
+        """Return the cache of kinds of lines, shared by all streams."""
+        return self.flows.kinds
+
     def take_facts(self) -> Counter[str]:
         """Return and clear what departed from the rules, and the anomalies by kind."""
         taken = Counter(self.facts)
@@ -493,6 +399,7 @@ class Engine:
         """Take new settings and keep what was learned; windows keep their width."""
         same = replace(settings, window=replace(settings.window, width=self.settings.window.width))
         self.settings = same
+        self.flows.hold, self.flows.max_streams = same.hold, same.max_streams
         self.topology = Topology(same.calls)
         self.ledger.settings = same.ledger
 
@@ -508,31 +415,28 @@ class Engine:
 
     @property
     def stream_count(self) -> int:
-        return len(self._streams)
+        return len(self.flows)
 
     @property
     def open_windows(self) -> int:
-        return sum(f.windows.open_windows for f in self._streams.values())
+        return sum(f.windows.open_windows for f in self.flows)
 
     def forget(self, stream_id: str) -> None:
         """Drop a stream that is gone for good; its windows are closed first."""
-        self._ended(stream_id)
-        self._streams.pop(stream_id, None)
-        self._low = None
+        self.flows.forget(stream_id)
 
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_sections(self) -> tuple[Section, ...]:
         """Return the whole state; ``restore`` continues as if nothing had happened."""
-        streams = [
-            [f.windows.to_state(), f.watched, f.unread, f.ended, f.excluded]
-            for f in self._streams.values()
-        ]
         header = {
-            "streams": streams,
+            "streams": self.flows.to_state(),
             "clock": self.clock,
             "tick": self._tick,
-            "advanced": self._advanced,
+            "points_at": self._points_at,
+            "step": self._step,
+            "busy": self._busy,
+            "quiet": self._quiet,
             "caught_up": self._caught_up,
             "entities": sorted(self._entities),
             "width": self.settings.window.width,
@@ -556,12 +460,11 @@ class Engine:
             or saved.header["width"] != self.settings.window.width
         ):
             return ["engine", *cold]
-        for state, watched, unread, ended, excluded in saved.header["streams"]:
-            windows = StreamWindows.from_state(state, self.settings.window, self.kinds)
-            self._streams[windows.stream.id] = _Flowing(windows, watched, unread, ended, excluded)
-        self._low = None
+        self.flows.restore(saved.header["streams"])
         self.clock, self._tick = saved.header["clock"], saved.header["tick"]
-        self._advanced = saved.header["advanced"]
+        self._points_at = saved.header["points_at"]
+        self._step, self._busy = saved.header["step"], saved.header["busy"]
+        self._quiet = saved.header["quiet"]
         self._caught_up = saved.header["caught_up"]
         self._entities = set(saved.header["entities"])
         if "waiting" in by_name:
