@@ -239,3 +239,14 @@ def test_several_files_follow_each_other(log: Path, tmp_path: Path) -> None:
     assert len(ids) == len(LINES) + 2
     assert ids[len(LINES)] not in ids[: len(LINES)]
     assert sum(t["count"] for t in found) == len(ids)
+
+
+def test_damaged_archive_is_said_so(log: Path, tmp_path: Path) -> None:
+    """Of a damaged gzip file what comes before the damage is read, and stderr says so."""
+    packed = tmp_path / "shop.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes() * 50)[:-30])
+
+    result = run(packed)
+
+    assert result.exit_code == 0
+    assert "damaged gzip file" in result.stderr
