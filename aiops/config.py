@@ -95,7 +95,8 @@ class Alerting(_Table):
         default=300.0, description="How far apart related evidence may be to join one incident."
     )
     update_interval: Duration = Field(
-        default=900.0, description="At most one update of an incident is told in this time."
+        default=900.0,
+        description="Shortest time between two updates of one incident; the first may come earlier.",
     )
     news_from: Literal["start", "beginning"] = Field(
         default="start",

@@ -151,17 +151,26 @@ def _between(text: str, begin: str, end: str, body: str) -> str:
 # --- the README's demo ----------------------------------------------------------------------
 
 BEGIN, END = "<!-- demo output: generated -->", "<!-- end of demo output -->"
-SHOWN = 24
+SHOWN = 30
 
 
 def with_demo(readme: str) -> str:
     """Return the README with what the demo prints between its two marks."""
     command = [sys.executable, "-m", "aiops", "demo", "--seed", "1"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    return _between(readme, BEGIN, END, f"```\n{_excerpt(printed)}\n```")
+
+
+def _excerpt(printed: str) -> str:
+    """Return the last incident from its opening on, and say how much is left out around it."""
     lines = printed.rstrip().splitlines()
-    more = [f"... and {len(lines) - SHOWN} more lines"] * (len(lines) > SHOWN)
-    shown = "\n".join([*lines[:SHOWN], *more])
-    return _between(readme, BEGIN, END, f"```\n{shown}\n```")
+    first = max((n for n, line in enumerate(lines) if line.startswith("OPENED")), default=0)
+    while first and lines[first - 1].startswith("-- "):
+        first -= 1
+    last = first + SHOWN
+    before = [f"... {first} lines before"] * (first > 0)
+    after = [f"... {len(lines) - last} more lines"] * (len(lines) > last)
+    return "\n".join([*before, *lines[first:last], *after])
 
 
 # --- the face -------------------------------------------------------------------------------
