@@ -96,7 +96,7 @@ class Alerting(_Table):
     )
     update_interval: Duration = Field(
         default=900.0,
-        description="Shortest time between two updates of one incident; the first may come earlier.",
+        description="Shortest time between two updates of one incident; the first may be earlier.",
     )
     news_from: Literal["start", "beginning"] = Field(
         default="start",
