@@ -144,10 +144,11 @@ def scenario(name: str, seed: int, start: float) -> Shop:
     return _shop(seed, start, [fault(name, _root(name, seed), start + _QUIET)])
 
 
-def demo(seed: int) -> Shop:
+def demo(seed: int, *, step: float = 30.0, metric_interval: float = 60.0) -> Shop:
     """Return a day of the shop that ends with a bad deploy of payment and its rollback.
 
-    Four harmless changes lie before it, one of them only minutes before.
+    Four harmless changes lie before it, one of them only minutes before. *step* is how often
+    logs are handed over, *metric_interval* how often metrics are measured, in seconds.
     """
     start = DEMO_START
     bad = start + 26 * HOUR + 4 * MINUTE
@@ -165,4 +166,12 @@ def demo(seed: int) -> Shop:
         deploy("shipping", bad - 17 * MINUTE, "1.22.0"),
         rollback,
     ]
-    return Shop(seed, start, bad + 40 * MINUTE, faults=faults, changes=changes)
+    return Shop(
+        seed,
+        start,
+        bad + 40 * MINUTE,
+        faults=faults,
+        changes=changes,
+        step=step,
+        metric_interval=metric_interval,
+    )
