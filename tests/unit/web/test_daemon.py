@@ -44,12 +44,15 @@ async def test_daemon_answers_while_it_runs(tmp_path: Path) -> None:
             async with session.get(f"{url}/readyz") as response:
                 if response.status == 200:
                     break
-        while not (templates := (await get("/api/v1/templates"))[1]["templates"]):
-            pass
+        templates: list[Any] = []
+        while not templates:
+            status, body = await get("/api/v1/templates")
+            assert status == 200, body
+            templates = body["templates"]
         change = {"title": "cart 2.4", "entity": "cart"}
         async with session.post(f"{url}/api/v1/changes", json=change) as response:
             changed = response.status
-        _, status = await get("/api/v1/status")
+        _, told = await get("/api/v1/status")
         missing, _ = await get("/api/v1/incidents/none")
         async with session.get(f"{url}/metrics") as response:
             metrics = await response.text()
@@ -58,7 +61,7 @@ async def test_daemon_answers_while_it_runs(tmp_path: Path) -> None:
     assert [t["template"] for t in templates] == ["order <*> paid"]
     assert changed == 202
     assert missing == 404
-    assert status["ready"]
-    assert status["alive"]
-    assert status["sources"][0]["state"] == "running"
+    assert told["ready"]
+    assert told["alive"]
+    assert told["sources"][0]["state"] == "running"
     assert "aiops_lines_total" in metrics
