@@ -24,8 +24,10 @@ DEPENDENT = 0.5  # weight of further evidence that shares causes with what is kn
 COMPANY = 1.0  # decades asked on top when no piece is enough alone
 USAGE = 1.5  # decades asked on top of work alone …
 LASTING = 300.0  # … that is unusual for this long
+FLOOD = 8.0  # times the usual: from here on only the threshold and a minute are asked
 COMMON = 3  # entities whose work rises together: that is traffic
-IN_STEP = 1.3  # waiting and queues may grow this much faster than the work
+IN_STEP = 1.3  # waiting and queues may grow this much faster than the work …
+CROWDED = 1.5  # … and faster still the more of it there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
         return _lasting_usage(usage, work, chance)
     if any(_alone(a, chance) for a in felt):
         return True
-    if len(work) >= COMMON:
-        usage = []
+    sore = {a.entity for a in felt}
+    usage = [] if len(work) >= COMMON else [a for a in usage if a.entity in sore]
     felt.sort(key=lambda a: (-a.surprise, a.series.id))
     usage.sort(key=lambda a: (-a.surprise, a.series.id))
     first = felt[0]
@@ -93,7 +95,8 @@ def in_step(anomaly: Anomaly, work: Mapping[str, float]) -> bool:
         return False
     if "error" in anomaly.series.name or "fail" in anomaly.series.name:
         return False
-    return risen <= IN_STEP * work.get(anomaly.entity, 0.0)
+    most: float = IN_STEP * work.get(anomaly.entity, 0.0) ** CROWDED
+    return risen <= most
 
 
 def _risen(anomaly: Anomaly) -> float | None:
@@ -109,9 +112,12 @@ def _alone(anomaly: Anomaly, chance: Odds) -> bool:
 
 
 def _lasting_usage(usage: list[Anomaly], work: Mapping[str, float], chance: Odds) -> bool:
-    if len(work) >= COMMON:
+    if len({a.entity for a in usage}) > 1 or len(work) >= COMMON:
         return False
-    return any(
-        a.surprise >= chance.threshold + USAGE and a.at - a.since >= LASTING and a.seen >= YOUNG
-        for a in usage
-    )
+    for a in usage:
+        flood = (_risen(a) or 0.0) >= FLOOD
+        asked = chance.threshold + (0.0 if flood else USAGE)
+        wait = LASTING / 5.0 if flood else LASTING
+        if a.surprise >= asked and a.at - a.since >= wait and a.seen >= YOUNG:
+            return True
+    return False

@@ -20,6 +20,9 @@ from aiops.redaction import harmless
 from detectors.bank import SeriesBank
 from detectors.counts import ShareTail
 
+QUIET_WEIGHT = 0.26  # decades a missing line is worth: 0.43 if lines were independent
+USUAL_QUIET = 1.5  # a silence must be this much longer than usual ones to begin to count
+QUIET_MEMORY = 7 * 86400.0
 FEWEST_LINES = 300  # lines of a flow before its share of errors says anything
 MAX_FLOWS = 50_000
 _VERSION = 2
@@ -39,6 +42,10 @@ class _Flow:
     worst: tuple[SampleLine, ...] = ()
     share: ShareTail = field(default_factory=ShareTail)
     since: float | None = None
+    seen: int = 0
+    missed: float = 0.0  # lines that were to be expected since the last one
+    quiet_since: float = 0.0
+    usual_quiet: float = 0.0  # what silences that ended by themselves have missed
 
     @classmethod
     def of(cls, stream: str, entity: str) -> _Flow:
@@ -119,7 +126,7 @@ class Flows:
         series = [flow.volume for flow in flows]
         rows, _ = self._rows.rows_of(series, self.period)
         kept = np.flatnonzero(rows >= 0)
-        surges, _ = self._rows.judge(
+        surges, scores = self._rows.judge(
             rows[kept],
             [series[i] for i in kept],
             mark,
@@ -127,7 +134,63 @@ class Flows:
             threshold=threshold,
             wording=lambda _: self._wording,
         )
-        return found + surges
+        expected = np.maximum(np.square(scores.expected / 2.0) - 0.375, 0.0)
+        heard = [flows[i] for i in kept]
+        lists = values[kept].tolist(), expected.tolist(), scores.seen.tolist()
+        for flow, value, lines, seen in zip(heard, *lists, strict=True):
+            self._listen(flow, value, lines, seen, mark)
+        return found + surges + self._silences(heard, mark, threshold)
+
+    def _listen(self, flow: _Flow, value: float, expected: float, seen: int, mark: float) -> None:
+        """Add up what a silent flow was to say; a line ends the silence and teaches its length."""
+        flow.seen = seen
+        if math.isnan(value) or math.isnan(expected):
+            return
+        flow.usual_quiet *= math.exp(-self.period / QUIET_MEMORY)
+        if value > _root(0):
+            flow.usual_quiet = max(flow.usual_quiet, flow.missed)
+            flow.missed = 0.0
+            return
+        if not flow.missed:
+            flow.quiet_since = mark - self.period
+        flow.missed += expected
+
+    def _silences(self, flows: list[_Flow], mark: float, threshold: float) -> list[Anomaly]:
+        """Judge how long flows say nothing; all streams of a silent entity count together."""
+        by_entity: dict[str, list[_Flow]] = {}
+        for flow in flows:
+            by_entity.setdefault(flow.entity, []).append(flow)
+        found: list[Anomaly] = []
+        for own in by_entity.values():
+            missed = [max(f.missed - USUAL_QUIET * f.usual_quiet, 0.0) for f in own]
+            if not any(missed):
+                continue
+            together = sum(missed) if all(f.missed > 0.0 for f in own) else 0.0
+            for flow, lines in zip(own, missed, strict=True):
+                surprise = QUIET_WEIGHT * max(lines, together if lines else 0.0)
+                if surprise >= max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR):
+                    found.append(self._silence(flow, mark, surprise, threshold))
+        return found
+
+    def _silence(self, flow: _Flow, mark: float, surprise: float, threshold: float) -> Anomaly:
+        minutes = (mark - flow.quiet_since) / 60.0
+        return Anomaly(
+            id=anomaly_id(flow.volume.id, "silence", flow.quiet_since),
+            series=flow.volume,
+            kind="silence",
+            at=mark,
+            since=flow.quiet_since,
+            surprise=round(min(surprise, 30.0), 3),
+            threshold=round(threshold, 3),
+            severity=Severity.ERROR if surprise >= threshold + 2.0 else Severity.WARNING,
+            reason="usual lines stopped",
+            detector="silence",
+            actual=0.0,
+            expected=flow.missed / minutes,
+            unit="lines/min",
+            severe=True,
+            seen=flow.seen,
+        )
 
     def _share(self, flow: _Flow, mark: float, threshold: float) -> list[Anomaly]:
         """Judge how many of a flow's lines were errors."""
@@ -174,7 +237,8 @@ class Flows:
         """Return the counts of the running minute and the bank."""
         flows = [
             [f.stream, f.entity, f.lines, f.errors, f.started,
-             [[s.at, s.stream, s.text] for s in f.worst], f.share.to_state(), f.since]
+             [[s.at, s.stream, s.text] for s in f.worst], f.share.to_state(), f.since,
+             f.missed, f.quiet_since, f.usual_quiet]
             for f in self._flows.values()
         ]  # fmt: skip
         bank, parts = self._rows.to_state()
@@ -186,9 +250,11 @@ class Flows:
         if section.version != _VERSION or section.header["period"] != self.period:
             return
         self.mark = section.header["mark"]
-        for stream, entity, lines, errors, started, worst, share, since in section.header["flows"]:
+        for saved in section.header["flows"]:
+            stream, entity, lines, errors, started, worst, share, since, *quiet = saved
             flow = self._flows[stream, entity] = _Flow.of(stream, entity)
             flow.lines, flow.errors, flow.started = lines, errors, started
+            flow.missed, flow.quiet_since, flow.usual_quiet = quiet
             flow.worst = tuple(SampleLine(at, s, text) for at, s, text in worst)
             flow.share = ShareTail.from_state(share)
             flow.since = since

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from aiops.detection.direction import bad_direction, is_symptom, is_usage
 from aiops.detection.facts import anomaly_id
 from aiops.model import Anomaly, SampleLine, Series, Severity
-from detectors.bank import REASONS, SHIFT, WARMUP, BankScores, SeriesBank
+from detectors.bank import REASONS, SHIFT, VARIANCE, WARMUP, BankScores, SeriesBank
 
 # Below the threshold an anomaly cannot open an incident, but it can confirm or join one.
 EVIDENCE_MARGIN = 2.0
 EVIDENCE_FLOOR = 3.0
 MAX_PER_TICK = 500
-BACK = 0.5  # a sum of departures remembers for long: this near to usual, it is only memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +161,10 @@ def _anomaly(
 
 
 def _back(values: NDArray[np.float64], scores: BankScores) -> NDArray[np.bool_]:
-    """Return which samples are back where they belong, though their shift is not forgotten."""
+    """Return which samples are back in their band, though what they left is not forgotten."""
     with np.errstate(invalid="ignore"):
-        near = np.abs(values - scores.expected) < BACK * (scores.high - scores.low) / 2.0
-    back: NDArray[np.bool_] = near & (scores.reason == SHIFT)
+        inside = (values >= scores.low) & (values <= scores.high)
+    back: NDArray[np.bool_] = inside & ((scores.reason == SHIFT) | (scores.reason == VARIANCE))
     return back
 
 

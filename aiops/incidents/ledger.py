@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from aiops.incidents.habits import Habits
 from aiops.incidents.record import MAX_SERIES, Record, counts
 from aiops.model import (
     Anomaly,
@@ -67,6 +68,7 @@ class Ledger:
         self._rank = rank
         self._records: dict[str, Record] = {}
         self._changes: list[ChangeEvent] = []
+        self._habits = Habits()
 
     # --- asked by the engine ----------------------------------------------------------------
 
@@ -79,7 +81,7 @@ class Ledger:
 
         A resolved incident takes nothing; a candidate that repeats its pattern reopens it.
         """
-        anomaly = self._after_change(anomaly)
+        anomaly = self._as_usual(self._after_change(anomaly))
         living = [self._records[h] for h in homes if h in self._records]
         living = [r for r in living if r.state is not State.RESOLVED]
         record = self._choose(living)
@@ -92,7 +94,10 @@ class Ledger:
         self._add(record, anomaly)
         if record.state is not State.CANDIDATE:
             return [*done, *self._escalate(record, at)]
-        if record.ready_at is None and opens(record.recent(at - TOGETHER)):
+        # What comes later may also explain what came before: then nothing is ready any more.
+        if not opens(record.recent(at - TOGETHER)):
+            record.ready_at = None
+        elif record.ready_at is None:
             record.ready_at = at
             if self.settings.patience <= 0.0:
                 done.append(self._open(record, at))
@@ -181,6 +186,18 @@ class Ledger:
                 reason = f"{anomaly.reason}, after {change.kind}"
                 return replace(anomaly, severity=Severity.INFO, severe=False, reason=reason)
         return anomaly
+
+    def _as_usual(self, anomaly: Anomaly) -> Anomaly:
+        """Turn what a series does at this hour every day, or all day long, into context."""
+        if not counts(anomaly) or anomaly.kind == "new_template":
+            return anomaly
+        series = anomaly.series.id
+        usual = self._habits.usual(series, anomaly.since)
+        self._habits.learn(series, anomaly.since)
+        if not usual or anomaly.severity >= Severity.ERROR:
+            return anomaly
+        reason = f"{anomaly.reason}, as on earlier days"
+        return replace(anomaly, severity=Severity.INFO, severe=False, reason=reason)
 
     @staticmethod
     def _choose(living: list[Record]) -> Record | None:
@@ -303,6 +320,7 @@ class Ledger:
         header = {
             "records": msgspec.to_builtins(list(self._records.values())),
             "changes": msgspec.to_builtins(self._changes),
+            "habits": msgspec.to_builtins(self._habits.to_state()),
         }
         return Section("ledger", _VERSION, header)
 
@@ -313,6 +331,7 @@ class Ledger:
         records = msgspec.convert(section.header["records"], list[Record])
         self._records = {record.id: record for record in records}
         self._changes = msgspec.convert(section.header["changes"], list[ChangeEvent])
+        self._habits = Habits.from_state(section.header["habits"])
 
 
 def _same(changed: str, entity: str) -> bool:

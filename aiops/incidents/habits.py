@@ -1,0 +1,50 @@
+"""Know what departs at the same hour every day, or many times a day: that is how it always is."""
+
+from __future__ import annotations
+
+DAY = 86400.0
+SAME_HOUR = 1200.0  # seconds either side that are the same time of day
+DAYS = 2  # earlier days that make a habit
+OFTEN = 12  # departures within a day that make a series chronic
+APART = 600.0  # onsets nearer than this are one departure
+KEPT = 24
+MAX_SERIES = 5000
+
+
+class Habits:
+    """Remember the last onsets of each series, bounded by ``MAX_SERIES``."""
+
+    def __init__(self) -> None:
+        self._onsets: dict[str, list[float]] = {}
+
+    def learn(self, series: str, onset: float) -> None:
+        """Note that a departure of *series* began at *onset*."""
+        known = self._onsets.pop(series, [])
+        if not known or onset - known[-1] > APART:
+            known = [*known, onset][-KEPT:]
+        self._onsets[series] = known
+        if len(self._onsets) > MAX_SERIES:
+            del self._onsets[next(iter(self._onsets))]
+
+    def usual(self, series: str, onset: float) -> bool:
+        """Return whether a departure that begins at *onset* is a habit of *series*."""
+        earlier = [at for at in self._onsets.get(series, ()) if onset - at > APART]
+        if sum(onset - at <= DAY for at in earlier) >= OFTEN:
+            return True
+        days = {
+            round((onset - at) / DAY)
+            for at in earlier
+            if onset - at > DAY / 2 and abs((onset - at + DAY / 2) % DAY - DAY / 2) <= SAME_HOUR
+        }
+        return len(days) >= DAYS
+
+    def to_state(self) -> list[tuple[str, list[float]]]:
+        """Return plain values for ``from_state``."""
+        return list(self._onsets.items())
+
+    @classmethod
+    def from_state(cls, state: list[tuple[str, list[float]]]) -> Habits:
+        """Rebuild exactly what ``to_state`` described."""
+        self = cls()
+        self._onsets = {series: list(onsets) for series, onsets in state}
+        return self
