@@ -1,0 +1,97 @@
+"""What opens an incident, and what only confirms one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiops.correlation.gate import Odds, in_step, odds, opens, work_factors
+from aiops.model import Anomaly, Severity
+from tests.unit.evidence import T, anomaly, first_sight
+
+CHANCE = Odds(threshold=6.0, coincidence=2.0)
+
+
+def busy(entity: str = "service:cart", factor: float = 3.0, **fields: Any) -> Anomaly:
+    """Make a usage that has risen."""
+    known = {"severe": False, "severity": Severity.WARNING, "actual": factor, "expected": 1.0}
+    return anomaly(entity, **({"name": "cpu_percent"} | known | fields))
+
+
+def test_one_symptom_beyond_the_threshold_opens() -> None:
+    """A calibrated surprise of the budget's threshold is enough alone."""
+    assert opens([anomaly(surprise=6.0)], chance=CHANCE)
+    assert not opens([anomaly(surprise=5.9)], chance=CHANCE)
+
+
+def test_a_young_series_needs_company() -> None:
+    """Early tails are a guess: the same surprise alone does not open."""
+    assert not opens([anomaly(surprise=8.0, seen=100)], chance=CHANCE)
+    company = [anomaly(surprise=8.0, seen=100), first_sight("boom", surprise=5.0)]
+    assert opens(company, chance=CHANCE)
+
+
+def test_information_never_opens() -> None:
+    """Whatever its surprise, good news is no incident."""
+    assert not opens([anomaly(surprise=30.0, severity=Severity.INFO)], chance=CHANCE)
+
+
+def test_a_critical_line_needs_less() -> None:
+    """A first sight that calls itself critical opens a decade earlier."""
+    assert opens([first_sight("panic", surprise=5.0, severity=Severity.CRITICAL)], chance=CHANCE)
+    assert not opens([first_sight("oops", surprise=5.0)], chance=CHANCE)
+
+
+def test_independent_evidence_adds_what_chance_does_not_explain() -> None:
+    """Two middling symptoms of two kinds in two places are more than one."""
+    first = anomaly("service:cart", "error_ratio", surprise=5.0)
+    second = anomaly("service:auth", "latency", surprise=4.0)
+    assert opens([first, second], chance=CHANCE)
+    assert not opens([first, anomaly("service:auth", "latency", surprise=3.0)], chance=CHANCE)
+
+
+def test_related_evidence_counts_half() -> None:
+    """The same entity shares its causes, so its second series says less."""
+    first = anomaly("service:cart", "error_ratio", surprise=5.0)
+    assert not opens([first, anomaly("service:cart", "latency", surprise=4.0)], chance=CHANCE)
+
+
+def test_traffic_that_rises_everywhere_is_no_incident() -> None:
+    """Three services that work more than usual, without errors, are visitors."""
+    crowd = [busy(f"service:s{n}", surprise=12.0, since=T - 3600) for n in range(3)]
+    assert not opens(crowd, chance=CHANCE)
+    assert opens([*crowd, anomaly("service:s1", "error_ratio", surprise=7.0)], chance=CHANCE)
+
+
+def test_work_of_one_entity_opens_when_it_lasts() -> None:
+    """A single busy service is a story after five minutes, not after one."""
+    assert not opens([busy(surprise=8.0, since=T - 60)], chance=CHANCE)
+    assert opens([busy(surprise=8.0, since=T - 300)], chance=CHANCE)
+
+
+def test_a_flood_opens_in_a_minute() -> None:
+    """Eight times the usual needs less patience."""
+    flood = busy(factor=25.0, surprise=6.1, since=T - 60, name="lines", kind="surge", log=True)
+    assert opens([flood], chance=CHANCE)
+
+
+@pytest.mark.parametrize(("factor", "explained"), [(3.0, True), (20.0, False)])
+def test_a_queue_in_step_with_the_work_is_explained(factor: float, explained: bool) -> None:
+    """Waiting grows with the work; only what grows more is a symptom."""
+    queue = anomaly("service:cart", "queue_length", actual=factor, expected=1.0)
+    work = work_factors([busy(factor=3.0)])
+    assert in_step(queue, work) is explained
+
+
+def test_errors_are_never_in_step() -> None:
+    """More requests do not excuse a higher share of failures."""
+    errors = anomaly("service:cart", "error_ratio", actual=0.1, expected=0.05)
+    assert not in_step(errors, work_factors([busy(factor=9.0)]))
+
+
+def test_odds_follow_the_number_of_tests() -> None:
+    """The more is judged near an entity, the more a coincidence must bring."""
+    few, many = odds(6.0, 1.0, 10, 300.0), odds(6.0, 100.0, 10, 300.0)
+    assert many.coincidence == pytest.approx(few.coincidence + 2.0)
+    assert odds(6.0, 0.0, 0, 300.0).coincidence == 0.0

@@ -1,0 +1,102 @@
+"""Likely causes and the reasons for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiops.correlation.suspects import rank
+from aiops.correlation.topology import Topology
+from aiops.model import Anomaly, ChangeEvent, Severity
+from tests.unit.evidence import T, anomaly, first_sight
+
+CALLS = Topology({"web": ["cart"], "cart": ["redis", "stock"], "stock": ["redis"], "mail": []})
+WEB, CART, REDIS, STOCK = "service:web", "service:cart", "service:redis", "service:stock"
+
+
+def busy(entity: str, factor: float, **fields: Any) -> Anomaly:
+    known = {"severe": False, "severity": Severity.WARNING, "actual": factor, "expected": 1.0}
+    return anomaly(entity, "request_rate", **(known | fields))
+
+
+def test_who_is_called_by_the_suffering_is_suspected() -> None:
+    """Trouble travels from callee to caller, so the deepest failing one comes first."""
+    found = rank([anomaly(WEB), anomaly(CART), anomaly(REDIS)], [], CALLS)
+    assert found[0].entity == REDIS
+    assert any("called by cart, web" in reason for reason in found[0].reasons)
+
+
+def test_who_is_named_in_errors_is_suspected_unseen() -> None:
+    """A dependency without any signal of its own is found by what its callers say."""
+    lines = [
+        first_sight("call to redis failed: connection reset", CART),
+        first_sight("redis: i/o timeout", STOCK),
+    ]
+    found = rank(lines, [], CALLS)
+    assert found[0].entity == REDIS
+    assert found[0].reasons == ("called by cart, stock, which also suffer",
+                                "named in new errors of cart, stock")  # fmt: skip
+
+
+def test_a_callee_that_names_its_caller_blames_nobody() -> None:
+    """Only who depends on somebody knows that it failed."""
+    found = rank([first_sight("client cart closed the connection", REDIS)], [], CALLS)
+    assert [s.entity for s in found] == [REDIS]
+
+
+def test_its_own_new_error_outweighs_an_error_about_another() -> None:
+    """An error that names somebody is that one's symptom."""
+    own = first_sight("cannot decode cart", CART)
+    about = first_sight("cart answered 500", WEB)
+    found = rank([about, own], [], CALLS)
+    assert found[0].entity == CART
+    assert "new error line" in found[0].reasons
+
+
+def test_a_change_just_before_on_a_failing_entity_is_first() -> None:
+    """Somebody did something, and it broke there."""
+    change = ChangeEvent(T - 20, "deploy", CART, "deploy cart v2")
+    found = rank([anomaly(CART), anomaly(WEB)], [change], CALLS)
+    assert [s.entity for s in found[:2]] == [change.id, CART]
+    assert found[0].reasons == ("deploy on service:cart 20 s before",)
+
+
+def test_a_change_elsewhere_is_not_suspected() -> None:
+    """A deploy of something nobody here depends on explains nothing."""
+    change = ChangeEvent(T - 20, "deploy", "mail", "deploy mail v2")
+    assert change.id not in [s.entity for s in rank([anomaly(CART)], [change], CALLS)]
+
+
+def test_a_change_long_before_or_after_is_not_suspected() -> None:
+    """A cause comes before its effect, and not by an hour."""
+    for at in (T - 3600, T + 120):
+        change = ChangeEvent(at, "deploy", CART, "deploy cart v2")
+        assert change.id not in [s.entity for s in rank([anomaly(CART)], [change], CALLS)]
+
+
+def test_a_surge_of_work_is_followed_upwards() -> None:
+    """When work rises along the calls, who sends it is suspected, not who drowns in it."""
+    surge = [busy(e, 4.0) for e in (WEB, CART, REDIS)]
+    found = rank([*surge, anomaly(WEB), anomaly(CART), anomaly(REDIS)], [], CALLS)
+    assert found[0].entity == WEB
+    assert any("passes it on" in reason for reason in found[0].reasons)
+
+
+def test_weak_evidence_names_nobody() -> None:
+    """Not enough evidence is an answer."""
+    assert rank([], [], CALLS) == ()
+    assert rank([anomaly(surprise=2.0)], [], CALLS) == ()
+    assert rank([anomaly(surprise=3.1, severity=Severity.WARNING)], [], CALLS) == ()
+
+
+def test_belief_is_shared_out() -> None:
+    """Scores are shares of belief: best first, never more than one together."""
+    found = rank([anomaly(WEB), anomaly(CART), anomaly(REDIS)], [], CALLS)
+    scores = [s.score for s in found]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) <= 1.001
+
+
+def test_the_order_of_evidence_does_not_matter() -> None:
+    """Ranking is a function of the set."""
+    evidence = [anomaly(WEB), anomaly(CART, "latency"), first_sight("redis down", CART)]
+    assert rank(evidence, [], CALLS) == rank(evidence[::-1], [], CALLS)

@@ -1,0 +1,42 @@
+"""Who calls whom."""
+
+from __future__ import annotations
+
+from aiops.correlation.topology import Topology
+
+SHOP = Topology({"gateway": ["checkout"], "checkout": ["cart", "payment"], "payment": ["host:db1"]})
+
+
+def test_bare_names_are_services() -> None:
+    """A name without a kind is a service; with one it stays what it is."""
+    assert SHOP.callees("service:payment") == {"host:db1"}
+    assert SHOP.callers("service:cart") == {"service:checkout"}
+
+
+def test_distance_counts_calls_either_way() -> None:
+    """Neighbours are one call apart, siblings two, and far is unknown."""
+    assert SHOP.distance("service:cart", "service:cart") == 0
+    assert SHOP.distance("service:cart", "service:checkout") == 1
+    assert SHOP.distance("service:cart", "service:payment") == 2
+    assert SHOP.distance("service:cart", "host:db1", limit=2) is None
+    assert SHOP.distance("service:cart", "service:stranger") is None
+
+
+def test_reaching_follows_the_calls() -> None:
+    """Dependence goes from caller to callee only."""
+    assert SHOP.reaches("service:gateway", "host:db1")
+    assert not SHOP.reaches("host:db1", "service:gateway")
+
+
+def test_a_circle_of_calls_ends() -> None:
+    """Services that call each other do not trap a question."""
+    circle = Topology({"a": ["b"], "b": ["a"]})
+    assert circle.reaches("service:a", "service:b")
+    assert not circle.reaches("service:a", "service:c")
+
+
+def test_an_empty_graph_knows_nothing() -> None:
+    """Without a graph nobody is known."""
+    assert not Topology().knows("service:cart")
+    assert Topology().entities == frozenset()
+    assert SHOP.knows("host:db1")
