@@ -90,7 +90,7 @@ def replay(history: History, engine: Engine) -> Outcome:
         for path in _paths(pattern, "--logs"):
             entity, workload, instance = entity_of(path, labels)
             stream = Stream(f"file:{path}", "file", entity, workload, instance)
-            turn.append((-math.inf, len(turn), _blocks(path, stream), stream))
+            turn.append((-math.inf, len(turn), _blocks(path, stream, outcome), stream))
             engine.feed(Opened(stream))
     others: Iterator[Points | ChangeEvent] = heapq.merge(
         *(_sorted(_points(p, outcome)) for t in history.metrics for p in _paths(t, "--metrics")),
@@ -147,10 +147,17 @@ def _paths(pattern: str, option: str) -> list[str]:
     return found
 
 
-def _blocks(path: str, stream: Stream) -> Iterator[Block]:
+def _blocks(path: str, stream: Stream, outcome: Outcome) -> Iterator[Block]:
     try:
         written = Path(path).stat().st_mtime
-        for block in read_file_blocks(path, stream):
+        blocks = read_file_blocks(path, stream)
+        while True:
+            try:
+                block = next(blocks)
+            except StopIteration as end:
+                if not end.value:
+                    outcome.skipped[f"rest of {path}: damaged gzip file"] += 1
+                return
             yield replace(block, arrived=-written)
     except OSError as e:
         raise ConfigError([f"--logs {path}: cannot be read ({e.strerror or e}); check it"]) from e

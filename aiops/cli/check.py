@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tomllib
@@ -118,12 +119,12 @@ def _sound(path: Path | None) -> dict[str, Any]:
     """Return the tables that are valid alone, as ``Settings`` holds them."""
     from pydantic import TypeAdapter, ValidationError
 
-    from aiops.config import Settings
+    from aiops.config import Settings, anchored
 
-    try:
-        raw = {} if path is None else tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        raw = {}
+    raw: dict[str, Any] = {}
+    if path is not None:
+        with contextlib.suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+            raw = anchored(tomllib.loads(path.read_text(encoding="utf-8")), path.absolute().parent)
     found = {}
     for name, field in Settings.model_fields.items():
         checked = TypeAdapter[Any](field.rebuild_annotation())

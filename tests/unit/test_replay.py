@@ -156,3 +156,15 @@ def test_metrics_without_timestamps_are_one_clear_error(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="no timestamp column"):
         run(metrics=[str(path)])
+
+
+def test_a_damaged_archive_is_said(tmp_path: Path) -> None:
+    """What comes before the damage is replayed, and the loss is counted."""
+    plain = write_service(tmp_path / "x.log", fails_at=1800)
+    packed = tmp_path / "y.log.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes())[:-2000])
+
+    outcome = run(logs=[str(packed)])
+
+    assert 0 < outcome.lines < 2460
+    assert outcome.skipped[f"rest of {packed}: damaged gzip file"] == 1

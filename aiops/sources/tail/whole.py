@@ -10,7 +10,7 @@ from aiops.sources.tail.inflate import Inflater
 from aiops.sources.tail.lines import BLOCK, codec_of, cut_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 
 class Readable(Protocol):
@@ -21,11 +21,14 @@ class Readable(Protocol):
     def close(self) -> None: ...
 
 
-def read_file_blocks(path: str, stream: Stream, *, max_line: int = 2**20) -> Iterator[Block]:
+def read_file_blocks(
+    path: str, stream: Stream, *, max_line: int = 2**20
+) -> Generator[Block, None, bool]:
     """Yield a plain or gzip file as blocks of at most 256 KiB (or one longer line).
 
     ``cursor`` is the position in the (inflated) text, ``arrived`` is 0. A last line without
-    newline gets one. Raises ``OSError``; a damaged gzip file ends where the damage is.
+    newline gets one. Raises ``OSError``; a damaged gzip file ends where the damage is, and the
+    generator's value says whether the file was whole.
     """
     with Path(path).open("rb", buffering=0) as plain:
         packed = plain.read(2) == b"\x1f\x8b"
@@ -35,6 +38,7 @@ def read_file_blocks(path: str, stream: Stream, *, max_line: int = 2**20) -> Ite
             yield from _blocks(source, stream, max_line)
         finally:
             source.close()
+        return not (isinstance(source, Inflater) and source.broken)
 
 
 def _blocks(source: Readable, stream: Stream, max_line: int) -> Iterator[Block]:
