@@ -33,6 +33,7 @@ RETENTION = 90 * 86400.0
 WARM_UP = 3600.0
 _STUCK = 60.0  # an engine this far behind its ticks is not alive for the watchdog
 _PAGE = 1000
+_FIRST_CUT = 2.0
 
 
 class Face(Protocol):
@@ -282,14 +283,28 @@ class Daemon:
             self._sending.waiting(await self._on_writer(store.outbox.counts))
 
     async def _cuts(self, store: Store) -> None:
+        # The first one comes soon: before it there is nothing to resume from, and who is killed
+        # again and again must still get on.
+        interval = self.plan.settings.state.interval
+        if self._pump.cursors:
+            await asyncio.sleep(min(interval, _FIRST_CUT))
+        for _ in range(100):
+            if self._pump.cursors:
+                break
+            await asyncio.sleep(min(interval, _FIRST_CUT) / 50)
         while True:
-            pause = max(self.plan.settings.state.interval, 20 * self._telling.cut_cost)
-            await asyncio.sleep(pause)
             with contextlib.suppress(EngineDiedError):
                 await self._pump.cut()
             with contextlib.suppress(StoreError):
-                while await self._on_writer(lambda: store.prune(self._clock() - RETENTION)):
+                while await self._on_writer(lambda: store.prune(self._oldest_kept())):
                     pass
+            pause = max(self.plan.settings.state.interval, 20 * self._telling.cut_cost)
+            await asyncio.sleep(pause)
+
+    def _oldest_kept(self) -> float:
+        # What old logs told just now is not old.
+        clock = self.figures.clock
+        return (min(self._clock(), clock) if clock > 0 else self._clock()) - RETENTION
 
     # --- the end of input -------------------------------------------------------------------
 
