@@ -65,20 +65,22 @@ class Waiting:
         """Return every waiting item, oldest first."""
         plain: list[list[Any]] = []
         arrays: dict[str, NDArray[Any]] = {}
-        sets: dict[int, tuple[int, list[list[str]]]] = {}
+        numbers: dict[int, int] = {}  # by identity, since hashing thousands of series takes time
+        sets: dict[tuple[Series, ...], int] = {}
         for _, _, _, _, item in sorted(self._heap, key=lambda entry: entry[:4]):
             if isinstance(item, LogWindow):
                 plain.append(["window", _window_state(item)])
             elif isinstance(item, Points):
-                number, _ = sets.setdefault(
-                    id(item.columns),
-                    (len(sets), [[s.entity, s.name, s.kind, s.unit] for s in item.columns.series]),
-                )
+                columns = item.columns
+                number = numbers.get(id(columns))
+                if number is None:
+                    number = numbers[id(columns)] = sets.setdefault(columns.series, len(sets))
                 plain.append(["points", [item.source, item.at, number, item.interval]])
                 arrays[str(len(plain) - 1)] = item.values
             else:
                 plain.append(["change", [item.at, item.kind, item.entity, item.title]])
-        header = {"items": plain, "sets": [columns for _, columns in sets.values()]}
+        named = [[[s.entity, s.name, s.kind, s.unit] for s in columns] for columns in sets]
+        header = {"items": plain, "sets": named}
         return Section("waiting", _VERSION, header, arrays)
 
     def restore(self, section: Section) -> None:

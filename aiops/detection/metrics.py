@@ -51,6 +51,8 @@ class MetricDetection:
         self._joint: dict[str, RiverAnomaly] = {}
         self._drifts: dict[str, RiverDrift] = {}
         self._pace: dict[str, float] = {}
+        self._judged: dict[str, int] = {}  # series of a source that are judged
+        self._together_at: dict[str, float] = {}  # when River looks at a source next
         self._last: dict[str, float] = {}
 
     @property
@@ -61,8 +63,8 @@ class MetricDetection:
     def tests_per_second(self) -> float:
         """Return how many judgements all sources together cost per second."""
         return sum(
-            len(columns.kept) / self._pace[source]
-            for source, columns in self._columns.items()
+            judged / self._pace[source]
+            for source, judged in self._judged.items()
             if self._pace.get(source)
         )
 
@@ -76,6 +78,7 @@ class MetricDetection:
         columns = self._columns.get(source)
         if columns is None or columns.of is not points.columns:
             columns = self._columns[source] = self._bind(points)
+            self._judged[source] = len(columns.kept)
         last = self._last.get(source)
         if last is not None and at > last:
             pace = self._pace.get(source, at - last)
@@ -97,8 +100,8 @@ class MetricDetection:
             threshold=threshold,
             wording=columns.wording,
         )
-        if at >= columns.together_at:
-            columns.together_at = at + TOGETHER_EVERY
+        if at >= self._together_at.get(source, -math.inf):
+            self._together_at[source] = at + TOGETHER_EVERY
             found += self._together(columns, at, values[columns.kept], scores, threshold)
         return found
 
@@ -183,7 +186,14 @@ class MetricDetection:
     def to_sections(self) -> list[Section]:
         """Return the bank, the counters and River's recent inputs."""
         bank, parts = self._rows.to_state()
-        header: dict[str, Any] = {"pace": self._pace, "last": self._last, "joint": {}, "drift": {}}
+        header: dict[str, Any] = {
+            "pace": dict(self._pace),
+            "last": dict(self._last),
+            "judged": dict(self._judged),
+            "together_at": dict(self._together_at),
+            "joint": {},
+            "drift": {},
+        }
         arrays: dict[str, NDArray[Any]] = {}
         parts_of: list[tuple[str, str, Any]] = [
             *(("joint", entity, model) for entity, model in sorted(self._joint.items())),
@@ -209,6 +219,8 @@ class MetricDetection:
                 self._rates[name.removeprefix(COUNTERS)] = CounterRates.from_state(section)
         if (rivers := known.get("rivers")) is not None:
             self._pace, self._last = dict(rivers.header["pace"]), dict(rivers.header["last"])
+            self._judged = dict(rivers.header["judged"])
+            self._together_at = dict(rivers.header["together_at"])
             for n, (entity, state) in enumerate(sorted(rivers.header["joint"].items())):
                 self._joint[entity] = RiverAnomaly.from_state(state, _ring(rivers, f"joint.{n}."))
             for n, (entity, state) in enumerate(sorted(rivers.header["drift"].items())):
@@ -226,7 +238,6 @@ class _Columns:
         series: list[Series],
     ) -> None:
         self.of, self.kept, self.rows, self.series = of, kept, rows, series
-        self.together_at = -math.inf
         self.entities: dict[str, list[int]] = {}
         for i, one in enumerate(series):
             members = self.entities.setdefault(one.entity, [])
