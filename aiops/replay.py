@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import gzip
@@ -9,6 +10,7 @@ import heapq
 import io
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -141,7 +143,8 @@ def _paths(pattern: str, option: str) -> list[str]:
     if Path(pattern).is_dir():
         found = sorted(str(p) for p in Path(pattern).iterdir() if p.is_file())
     else:
-        found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))
+        whole = str(Path(pattern).expanduser())
+        found = sorted(glob.glob(whole, recursive=True))  # noqa: PTH207  Path's takes no root
     if not found:
         raise ConfigError([f"{option} {pattern}: no such file; give a path or a glob that matches"])
     return found
@@ -163,14 +166,17 @@ def _blocks(path: str, stream: Stream, outcome: Outcome) -> Iterator[Block]:
         raise ConfigError([f"--logs {path}: cannot be read ({e.strerror or e}); check it"]) from e
 
 
-def _open(path: str, option: str) -> TextIO:
+@contextlib.contextmanager
+def _open(path: str, option: str) -> Iterator[TextIO]:
     try:
         with Path(path).open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
-        raw = gzip.open(path, "rb") if packed else Path(path).open("rb")
-    except OSError as e:
-        raise ConfigError([f"{option} {path}: cannot be read ({e.strerror}); check it"]) from e
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="")
+            file.seek(0)
+            raw = gzip.GzipFile(fileobj=file) if packed else file
+            yield io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="")
+    except (OSError, EOFError, zlib.error) as e:
+        why = getattr(e, "strerror", None) or e
+        raise ConfigError([f"{option} {path}: cannot be read ({why}); check it"]) from e
 
 
 # --- metrics --------------------------------------------------------------------------------
@@ -216,8 +222,7 @@ def unit_of(name: str) -> str:
 
 
 def _points(path: str, outcome: Outcome) -> Iterator[Points]:
-    file = _open(path, "--metrics")
-    with file:
+    with _open(path, "--metrics") as file:
         rows = csv.reader(file)
         head = next(rows, [])
         names = [h.strip() for h in head]
