@@ -22,9 +22,10 @@ from aiops.model import Anomaly, Severity
 YOUNG = 240  # samples: until then a series needs company or severity
 DEPENDENT = 0.5  # weight of further evidence that shares causes with what is known
 COMPANY = 1.0  # decades asked on top when no piece is enough alone
-USAGE = 1.5  # decades asked on top of work alone …
+USAGE = 4.0  # decades asked on top of work alone …
 LASTING = 300.0  # … that is unusual for this long
-FLOOD = 8.0  # times the usual: from here on only the threshold and a minute are asked
+FLOOD = 8.0  # times the usual: from here on …
+FLOODED = -1.0  # … less is asked, and only a minute of patience
 COMMON = 3  # entities whose work rises together: that is traffic
 IN_STEP = 1.3  # waiting and queues may grow this much faster than the work …
 CROWDED = 1.5  # … and faster still the more of it there is
@@ -116,7 +117,7 @@ def _lasting_usage(usage: list[Anomaly], work: Mapping[str, float], chance: Odds
         return False
     for a in usage:
         flood = (_risen(a) or 0.0) >= FLOOD
-        asked = chance.threshold + (0.0 if flood else USAGE)
+        asked = chance.threshold + (FLOODED if flood else USAGE)
         wait = LASTING / 5.0 if flood else LASTING
         if a.surprise >= asked and a.at - a.since >= wait and a.seen >= YOUNG:
             return True

@@ -188,13 +188,14 @@ class FirstSights:
         elapsed = window.end - fresh.since
         more = AGAIN[kind.severity] * recurrence(fresh.count, elapsed, watched)
         first = fresh.since == window.end
+        surprise = fresh.base + more
         return Anomaly(
             id=anomaly_id(series.id, "new_template", fresh.since),
             series=series,
             kind="new_template",
             at=window.end,
             since=sample.at if sample is not None and first else fresh.since,
-            surprise=round(fresh.base + more, 3),
+            surprise=round(surprise, 3),
             threshold=round(threshold, 3),
             severity=kind.severity,
             reason="line never seen before",
@@ -202,7 +203,7 @@ class FirstSights:
             actual=fresh.count,
             expected=0.0,
             unit="lines",
-            severe=kind.severity >= Severity.WARNING,
+            severe=kind.severity >= Severity.ERROR or surprise >= threshold - 1.0,
             seen=int(workload.novelty.windows),
             samples=shown,
         )

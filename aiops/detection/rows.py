@@ -42,6 +42,7 @@ class Rows:
     def __init__(self, bank: SeriesBank) -> None:
         self.bank = bank
         self._row: dict[str, int] = {}
+        self._recovered: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._row)
@@ -81,7 +82,8 @@ class Rows:
         self.bank.learn(rows, at, values)
         emit = max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR)
         surprise = np.nan_to_num(scores.surprise, nan=0.0)
-        loud = np.flatnonzero((surprise >= emit) & ~_back(values, scores))
+        loud = np.flatnonzero(surprise >= emit)
+        loud = loud[~self._remembers(rows[loud], loud, values, scores)]
         if len(loud) > MAX_PER_TICK:
             order = np.argsort(-scores.surprise[loud], kind="stable")[:MAX_PER_TICK]
             loud = np.sort(loud[order])
@@ -96,14 +98,44 @@ class Rows:
             found.append(one)
         return found, scores
 
+    def _remembers(
+        self,
+        rows: NDArray[np.int64],
+        at: NDArray[np.intp],
+        values: NDArray[np.float64],
+        scores: BankScores,
+    ) -> NDArray[np.bool_]:
+        """Return which departures are only remembered by their sums: the value is back.
+
+        A value that came back into its band must leave it twice as far to depart again before
+        the bank has forgotten; without that every wobble would be a new story.
+        """
+        back = np.zeros(len(at), np.bool_)
+        for n, (row, i) in enumerate(zip(rows.tolist(), at.tolist(), strict=True)):
+            since = float(scores.since[i])
+            if int(scores.reason[i]) not in (SHIFT, VARIANCE):
+                self._recovered.pop(row, None)
+                continue
+            half = (scores.high[i] - scores.low[i]) / 2.0
+            off = abs(values[i] - scores.expected[i])
+            again = self._recovered.get(row) == since
+            back[n] = off <= (2.0 if again else 1.0) * half
+            if back[n]:
+                self._recovered[row] = since
+            else:
+                self._recovered.pop(row, None)
+        return back
+
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = self.bank.to_state()
-        return {"bank": header, "rows": self._row}, arrays
+        recovered = [[row, since] for row, since in self._recovered.items()]
+        return {"bank": header, "rows": self._row, "recovered": recovered}, arrays
 
     @classmethod
     def from_state(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Rows:
         self = cls(SeriesBank.from_state(header["bank"], arrays))
         self._row = dict(header["rows"])
+        self._recovered = {int(row): float(since) for row, since in header.get("recovered", [])}
         return self
 
 
@@ -158,14 +190,6 @@ def _anomaly(
         seen=int(scores.seen[i]),
         samples=samples,
     )
-
-
-def _back(values: NDArray[np.float64], scores: BankScores) -> NDArray[np.bool_]:
-    """Return which samples are back in their band, though what they left is not forgotten."""
-    with np.errstate(invalid="ignore"):
-        inside = (values >= scores.low) & (values <= scores.high)
-    back: NDArray[np.bool_] = inside & ((scores.reason == SHIFT) | (scores.reason == VARIANCE))
-    return back
 
 
 def _known(value: float, words: Wording) -> float | None:

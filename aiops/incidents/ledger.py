@@ -194,7 +194,7 @@ class Ledger:
         series = anomaly.series.id
         usual = self._habits.usual(series, anomaly.since)
         self._habits.learn(series, anomaly.since)
-        if not usual or anomaly.severity >= Severity.ERROR:
+        if not usual or anomaly.severity >= Severity.CRITICAL:
             return anomaly
         reason = f"{anomaly.reason}, as on earlier days"
         return replace(anomaly, severity=Severity.INFO, severe=False, reason=reason)
@@ -281,6 +281,8 @@ class Ledger:
         if not record.told or not worse or at - record.told_at < SETTLE:
             return []
         record.updates += 1
+        # Others of the same moment must not say it again.
+        record.told_severity = record.severity
         return [self._emit(record, TransitionKind.ESCALATED, at)]
 
     def _update(self, record: Record, at: float) -> list[Transition]:

@@ -66,8 +66,8 @@ def test_traffic_that_rises_everywhere_is_no_incident() -> None:
 
 def test_work_of_one_entity_opens_when_it_lasts() -> None:
     """A single busy service is a story after five minutes, not after one."""
-    assert not opens([busy(surprise=8.0, since=T - 60)], chance=CHANCE)
-    assert opens([busy(surprise=8.0, since=T - 300)], chance=CHANCE)
+    assert not opens([busy(surprise=10.0, since=T - 60)], chance=CHANCE)
+    assert opens([busy(surprise=10.0, since=T - 300)], chance=CHANCE)
 
 
 def test_a_flood_opens_in_a_minute() -> None:
