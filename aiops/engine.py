@@ -129,6 +129,8 @@ class Engine:
                 return self._say(self.ledger.command(item))
             self._wait(_change(item))
         elif isinstance(item, Tick):
+            if not math.isfinite(item.at):
+                return []
             self.flows.stop_waiting(item.at)
             if self._is_live(item.at):
                 self._tick = max(self._tick, item.at)
@@ -486,7 +488,10 @@ _SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "rivers", "
 
 def _change(command: Command) -> ChangeEvent:
     args = command.args
-    at = float(args.get("at", command.at))
+    try:
+        at = float(args.get("at", command.at))
+    except ValueError:
+        at = command.at
     return ChangeEvent(at, args.get("kind", "change"), command.target, args.get("title", ""))
 
 

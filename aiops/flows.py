@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiops.decoding.kinds import KindCache
@@ -115,6 +115,9 @@ class Flows:
         if flow is None:
             self._facts["lines_refused"] += block.data.count(b"\n")
             return None
+        if not math.isfinite(block.arrived):
+            self._facts["not_finite"] += 1
+            block = replace(block, arrived=0.0)
         flow.unread, flow.excluded, flow.ended = True, False, False
         flow.touched = block.arrived if block.arrived > 0 else None
         self._closed(flow, flow.windows.add(block))
@@ -123,7 +126,7 @@ class Flows:
     def watched(self, item: Watched) -> Flowing | None:
         """Let a stream's time pass as far as watching it proves."""
         flow = self._streams.get(item.stream.id)
-        if flow is None:
+        if flow is None or not math.isfinite(item.at):
             return None
         flow.unread = False
         flow.touched = item.at

@@ -214,8 +214,8 @@ class StreamWindows:
 
     def closes(self, to: float) -> bool:
         """Return whether ``advance(to)`` would close a window that holds lines."""
-        floor = int(to // self._settings.width)
-        return any(index < floor for index in self._open)
+        width = self._settings.width
+        return any((index + 1) * width <= to for index in self._open)
 
     def advance(self, to: float) -> list[LogWindow]:
         """Close every window that ends at or before *to*, as if time had passed."""

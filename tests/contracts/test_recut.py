@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from aiops.decoding.windows import StreamWindows, WindowSettings
 from aiops.engine import Engine, EngineSettings
 from aiops.model import (
     Block,
+    ChangeEvent,
     Ended,
     Input,
     Opened,
@@ -301,3 +303,94 @@ def test_a_shop_gives_the_same_bytes(metrics: bool) -> None:
     assert whole.transitions != b"[]"
     again = run(stirred(items, 5), EngineSettings(), restarts=0.0002, seed=5)
     same(whole, again)
+
+
+def test_a_cut_is_a_picture() -> None:
+    """What was saved does not change while the engine goes on."""
+    items = shop_items(metrics=True)
+    engine = Engine(EngineSettings())
+    half = len(items) // 2
+    for item in items[:half]:
+        engine.feed(item)
+    sections = engine.to_sections()
+    before = msgspec.msgpack.encode([[s.name, plain(s.header)] for s in sections])
+    arrays = [{k: a.copy() for k, a in s.arrays.items()} for s in sections]
+    for item in items[half:]:
+        engine.feed(item)
+    assert before == msgspec.msgpack.encode([[s.name, plain(s.header)] for s in sections])
+    for section, copies in zip(sections, arrays, strict=True):
+        for name, copy in copies.items():
+            np.testing.assert_array_equal(section.arrays[name], copy)
+
+
+# --- departures -----------------------------------------------------------------------------
+
+
+def late_files(seed: int) -> list[tuple[Stream, list[bytes]]]:
+    """Make files with late lines, stamps from the future and lines without a stamp."""
+    chance = random.Random(seed)
+    found = []
+    for of, lines in files(seed):
+        dirty = list(lines)
+        for _ in range(chance.randint(1, 6)):
+            at = START + chance.choice((-50_000.0, 1e6, 4e8, 100.0))
+            dirty.insert(chance.randint(1, len(dirty)), shaped(0, at, "INFO", "odd one").encode())
+            dirty.insert(chance.randint(1, len(dirty)), b"no stamp here")
+        found.append((of, dirty))
+    return found
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**16), st.integers(0, 2**16))
+def test_departures_are_bounded_and_counted(of: int, seed: int) -> None:
+    """Late, distrusted and unstamped lines lose no line and move no other stream."""
+    chance = random.Random(seed)
+    engine = Engine(QUIET)
+    inputs = late_files(of)
+    now = START + 86400.0
+    ends = {}
+    lines = 0
+    for item in recut(inputs, chance, 9):
+        engine.feed(item)
+        if isinstance(item, Block):
+            lines += item.data.count(b"\n")
+        if isinstance(item, Block) and chance.random() < 0.2:
+            now += chance.choice((1.0, 20.0))
+            watched = Watched(item.stream, now)
+            before = engine.open_windows
+            closes = engine.would_close(watched)
+            engine.feed(watched)
+            facts = engine.take_facts()
+            assert facts["idle_advances"] == closes
+            assert closes or engine.open_windows <= before + 1
+            ends[item.stream.id] = facts
+        if chance.random() < 0.1:
+            engine.feed(Tick(now))
+        assert engine.open_windows <= 4 * len(inputs)
+    engine.close_streams()
+    assert engine.open_windows == engine.waiting == 0
+    counted = sum(t["count"] for t in engine.logs.templates())
+    assert counted <= lines
+
+
+def test_a_silent_source_is_waited_for_no_longer_than_the_hold() -> None:
+    """A stream whose source gives no sign is left behind after the hold, and that is counted."""
+    engine = Engine(QUIET)
+    slow, quick = stream(0), stream(2)
+    engine.feed(Opened(slow))
+    for n in range(30):
+        at = START + n
+        line = shaped(0, at, "INFO", "hello").encode() + b"\n"
+        engine.feed(Block(quick, line, str(n), at))
+        engine.feed(Tick(at))
+    assert engine.stream_count == 2
+    assert engine.take_facts()["hold_timeouts"] == 1
+    assert engine.clock >= START
+
+
+def test_points_behind_the_released_past_are_counted() -> None:
+    """What comes older than what was judged already is judged now, and counted."""
+    engine = Engine(QUIET)
+    engine.feed(ChangeEvent(START + 100.0, "deploy", "service:cart", "v2"))
+    engine.feed(ChangeEvent(START, "deploy", "service:cart", "v1"))
+    assert engine.take_facts()["out_of_order"] == 1
