@@ -137,7 +137,7 @@ class Telemetry:
         self.loop_lag = Gauge(
             "aiops_loop_lag_seconds",
             "Delay of the event loop, last minute",
-            ["quantile"],
+            ["over"],
             registry=r,
         )
         self.cut_seconds = Histogram("aiops_cut_duration_seconds", "Time to save a cut", registry=r)
@@ -201,6 +201,6 @@ class Telemetry:
         """Return the text of ``/metrics``."""
         if self._lags:
             ordered = sorted(self._lags)
-            self.loop_lag.labels("0.99").set(ordered[int(0.99 * (len(ordered) - 1))])
+            self.loop_lag.labels("p99").set(ordered[int(0.99 * (len(ordered) - 1))])
             self.loop_lag.labels("max").set(ordered[-1])
         return generate_latest(self.registry)

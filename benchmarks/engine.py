@@ -265,14 +265,14 @@ def daemon(folder: Path, seconds: float = 20.0) -> None:
 
 
 def figures(text: str) -> tuple[float, float, float]:
-    found = {"lines": 0.0, "0.99": math.nan, "max": math.nan}
+    found = {"lines": 0.0, "p99": math.nan, "max": math.nan}
     for line in text.splitlines():
         if line.startswith("aiops_lines_total"):
             found["lines"] += float(line.rpartition(" ")[2])
-        for quantile in ("0.99", "max"):
-            if line.startswith(f'aiops_loop_lag_seconds{{quantile="{quantile}"}}'):
-                found[quantile] = float(line.rpartition(" ")[2])
-    return found["lines"], found["0.99"], found["max"]
+        for over in ("p99", "max"):
+            if line.startswith(f'aiops_loop_lag_seconds{{over="{over}"}}'):
+                found[over] = float(line.rpartition(" ")[2])
+    return found["lines"], found["p99"], found["max"]
 
 
 def writer(path: Path, seconds: float) -> None:
