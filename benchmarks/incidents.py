@@ -1,10 +1,11 @@
 """Measure incidents on the simulated shop: recall, delay, suspects, messages, false ones.
 
-Run: `python benchmarks/incidents.py [--seeds 21 22 23] [--weeks 1]`. Every fault follows seven
-quiet hours. The same run scores a baseline: alerts where a metric is 6 deviations from its moving mean,
-all alerts less than 60 s apart are one incident, its suspect is whoever has most alerts. The
-random floor is what naming k of the told entities at random would hit. "False" are told incidents
-of fault-free days with an innocent deploy each, after the first day, with a 90 % Poisson interval.
+Run: `python benchmarks/incidents.py [--seeds 21 22 23] [--days 8]`. Every fault follows seven
+quiet hours. The same run scores a baseline: alerts where a metric is 6 deviations from its
+moving mean, all alerts less than 60 s apart are one incident, its suspect is whoever has most
+alerts. The random floor is what naming k of the told entities at random would hit. "False" are
+told incidents of fault-free days with an innocent deploy each, after the first day, with a 90 %
+Poisson interval.
 """
 
 from __future__ import annotations

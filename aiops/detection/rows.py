@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from aiops.detection.direction import bad_direction, is_symptom, is_usage
 from aiops.detection.facts import anomaly_id
 from aiops.model import Anomaly, SampleLine, Series, Severity
-from detectors.bank import REASONS, SHIFT, VARIANCE, WARMUP, BankScores, SeriesBank
+from detectors.bank import REASONS, WARMUP, BankScores, SeriesBank
 
 # Below the threshold an anomaly cannot open an incident, but it can confirm or join one.
 EVIDENCE_MARGIN = 2.0
 EVIDENCE_FLOOR = 3.0
 MAX_PER_TICK = 500
+REMEMBERED = frozenset({"shift", "variance"})  # departures that are sums over the past
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Rows:
         back = np.zeros(len(at), np.bool_)
         for n, (row, i) in enumerate(zip(rows.tolist(), at.tolist(), strict=True)):
             since = float(scores.since[i])
-            if int(scores.reason[i]) not in (SHIFT, VARIANCE):
+            if REASONS[int(scores.reason[i])] not in REMEMBERED:
                 self._recovered.pop(row, None)
                 continue
             half = (scores.high[i] - scores.low[i]) / 2.0
