@@ -167,6 +167,8 @@ class Engine:
         flow = self.flows.get(item.stream.id)
         if flow is None:
             return False
+        if flow.windows.unsettled:
+            return True
         to = self.flows.idle_mark(flow, item.at)
         return to is not None and flow.windows.closes(to)
 

@@ -130,11 +130,12 @@ class Flows:
             return None
         flow.unread = False
         flow.touched = item.at
+        early = flow.windows.unsettled
         closed = flow.windows.settle()
         to = self.idle_mark(flow, item.at)
+        if early or (to is not None and flow.windows.closes(to)):
+            self._facts["idle_advances"] += 1
         if to is not None:
-            if flow.windows.closes(to):
-                self._facts["idle_advances"] += 1
             if to == math.inf:
                 flow.excluded = True
                 closed += flow.windows.flush()

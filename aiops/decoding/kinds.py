@@ -13,6 +13,7 @@ CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
 _MAX_KEYS = 100_000
 _MAX_BYTES = 32 * 2**20
 _LONGEST_KEY = 4096
+_LONGEST_READ = 16_384  # what comes later in a line no template shows
 
 
 class KindCache:
@@ -32,7 +33,7 @@ class KindCache:
 
     def resolve(self, shape: Shape, key: bytes) -> LineKind:
         """Return the kind of a key that is not known yet."""
-        parts = shape.split(key)
+        parts = shape.split(key[:_LONGEST_READ])
         if parts.continuation:
             kind = CONTINUATION
         else:

@@ -78,6 +78,11 @@ class StreamWindows:
         return self._clock.high
 
     @property
+    def unsettled(self) -> bool:
+        """Return whether lines wait for one that tells their shape."""
+        return bool(self._probe)
+
+    @property
     def open_windows(self) -> int:
         return len(self._open)
 
