@@ -10,7 +10,7 @@ generalised Pareto tail is fitted by the moment estimator of Dekkers, Einmahl an
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Wide = NDArray[np.float64]
 Selector = slice | NDArray[np.int64]
+Kind = TypeVar("Kind", np.float32, np.float64)
 
 TAIL_SHARE: Final = 0.05
 """Share of samples above the tracked quantile: 20 samples make one of the tail."""
@@ -53,7 +54,7 @@ class TailCalibrator:
     """Hold the tails of ``members`` scores for each of many rows, in float32 arrays.
 
     Arrays are ``(members, rows)``; ``rows`` is chosen by a slice or an index array. ``memory``
-    is the time in seconds after which old samples weigh ``1/e``. State is 20 bytes a member.
+    is the time in seconds after which old samples weigh ``1/e``. State is 16 bytes a member and 4.
     """
 
     def __init__(self, members: int, *, memory: float = 14 * 86400.0) -> None:
@@ -63,7 +64,8 @@ class TailCalibrator:
         self.first = np.full((members, 0), PRIOR_SHAPE, np.float32)
         self.second = np.full((members, 0), 2 * PRIOR_SHAPE**2, np.float32)
         self.share = np.full((members, 0), TAIL_SHARE, np.float32)
-        self.count = np.zeros((members, 0), np.float32)
+        # All members of a row learn together: one count is enough.
+        self.count = np.zeros((1, 0), np.float32)
 
     @property
     def nbytes(self) -> int:
@@ -77,7 +79,7 @@ class TailCalibrator:
             return
         for name, value in self._prior().items():
             old = getattr(self, name)
-            new = np.full((self.members, capacity), value, np.float32)
+            new = np.full((len(old), capacity), value, np.float32)
             new[:, : old.shape[1]] = old
             setattr(self, name, new)
 
@@ -86,15 +88,15 @@ class TailCalibrator:
         for name, value in self._prior().items():
             getattr(self, name)[:, rows] = value
 
-    def edge(self, member: int, sel: Selector) -> Floats:
-        """Return the tracked 95 % point of one member, in the unit of its raw score."""
-        edge: Floats = np.exp(self.log_edge[member, sel])
-        return edge
+    def edges(self, sel: Selector) -> Floats:
+        """Return the tracked 95 % points, in the unit of the raw scores."""
+        edges: Floats = np.exp(pick(self.log_edge, sel))
+        return edges
 
     def surprise(self, sel: Selector, raw: Floats) -> Floats:
         """Return ``-log10`` of the tail share of *raw*, shape ``(members, rows)``; at least 0."""
-        first, second = self.first[:, sel], self.second[:, sel]
-        edge = np.exp(self.log_edge[:, sel])
+        first, second = pick(self.first, sel), pick(self.second, sel)
+        edge = np.exp(pick(self.log_edge, sel))
         # Moment estimator; its negative part also scales the spread of the excess.
         light = 1.0 - 0.5 / np.maximum(1.0 - first * first / second, 1e-3)
         np.minimum(light, 0.0, out=light)
@@ -102,42 +104,91 @@ class TailCalibrator:
         sigma = edge * first * (1.0 - light)
         excess = np.maximum(raw - edge, 0.0)
         beyond = np.log(1.0 + shape * excess / sigma) / shape
-        # Ties and calmed series put another share above the edge than the one aimed at.
-        unseen = 1.0 / (self.count[:, sel] + 20.0)
-        share = np.minimum(np.maximum(self.share[:, sel], np.maximum(unseen, SHARE_FLOOR)), 0.5)
-        below = -np.log(1.0 - (1.0 - share) * np.minimum(raw / edge, 1.0))
+        below = -np.log(1.0 - (1.0 - self._share(sel)) * np.minimum(raw / edge, 1.0))
         total: Floats = (beyond + below) * np.float32(1.0 / _LN10)
         return total
 
-    def learn(self, sel: Selector, raw: Floats, dt: Floats, weight: Floats) -> None:
+    def calm(self, sel: Selector, ratio: Floats) -> Floats:
+        """Return what ``combine(surprise)`` is for rows without a score beyond its edge.
+
+        *ratio* holds the scores over their edges. One logarithm a row instead of five a member.
+        """
+        share = self._share(sel)
+        inside = np.minimum(ratio, 1.0)
+        inside *= np.subtract(1.0, share, out=share)
+        np.subtract(1.0, inside, out=inside)
+        total = np.reciprocal(inside, out=inside).sum(axis=0)
+        total *= np.float32(1.0 / self.members)
+        found: Floats = np.log10(total, out=total)
+        return found
+
+    def _share(self, sel: Selector) -> Floats:
+        # Ties and calmed series put another share above the edge than the one aimed at.
+        unseen = 1.0 / (pick(self.count, sel) + 20.0)
+        np.maximum(unseen, SHARE_FLOOR, out=unseen)
+        share: Floats = np.maximum(pick(self.share, sel), unseen)
+        return np.minimum(share, 0.5, out=share)
+
+    def learn(
+        self,
+        sel: Selector,
+        raw: Floats,
+        dt: Floats,
+        weight: Floats,
+        beyond: NDArray[np.intp] | None = None,
+    ) -> None:
         """Learn *raw* where *weight* is 1; *dt* is the time each row's sample stands for.
 
         Exceedances are clipped, so one giant teaches "this happens", not "giants are normal".
+        *dt* and *weight* may hold one entry for all rows. *beyond* are the places of the only
+        rows in which a score may be above its edge, where the caller knows them.
         """
-        count = self.count[:, sel] + weight
+        if beyond is None:
+            beyond = np.arange(raw.shape[1])
+        log_edge, share = pick(self.log_edge, sel), pick(self.share, sel)
+        count = pick(self.count, sel) + weight
         forget = dt * np.float32(1.0 / self.memory)
-        gain = np.maximum(4.0 / (count + 40.0), np.maximum(forget, MIN_GAIN)) * weight
-        log_edge = self.log_edge[:, sel]
-        over = np.log(np.maximum(raw, 1e-6)) - log_edge
-        above = (over > 0.0).astype(np.float32)
-        share = self.share[:, sel]
-        share = share + gain * (above - share)
-        hurry = np.minimum(np.maximum(TAIL_SHARE / share, 1.0), HURRY)
-        # Arithmetic, not np.where: a mask without pattern costs ten times as much.
-        fall = (1.0 - above) * (TAIL_SHARE * hurry)
-        moved = log_edge + gain * _QUANTILE_STEP * ((1.0 - TAIL_SHARE) * above - fall)
-        self.share[:, sel] = np.maximum(share, 1e-6)
-        self.log_edge[:, sel] = np.maximum(moved, math.log(EDGE_FLOOR))
-        first = self.first[:, sel]
-        over = np.minimum(over, CLIP * first)
-        tail_gain = np.maximum(4.0 / (count * TAIL_SHARE + 4.0 * PRIOR_COUNT), forget / TAIL_SHARE)
-        tail_gain = np.minimum(tail_gain, 0.2) * (weight * above)
-        self.first[:, sel] = np.maximum(first + tail_gain * (over - first), 0.02)
-        second = self.second[:, sel]
-        second = second + tail_gain * (over * over - second)
+        gain = 4.0 / (count + 40.0)
+        np.maximum(gain, np.maximum(forget, np.float32(MIN_GAIN)), out=gain)
+        gain *= weight
+        over = np.log(np.maximum(raw.take(beyond, axis=1), np.float32(1e-6)))
+        over -= log_edge.take(beyond, axis=1)
+        member, place = (over > 0.0).nonzero()
+        over, place = over[member, place], beyond[place]
+        above = share[member, place], log_edge[member, place]
+        # As if nothing were above its edge: true of nineteen in twenty, who need no mask …
+        share = share * (1.0 - gain)
+        np.maximum(share, 1e-6, out=share)
+        fall = np.float32(TAIL_SHARE) / share
+        np.maximum(fall, 1.0, out=fall)
+        np.minimum(fall, HURRY, out=fall)
+        fall *= gain * np.float32(-TAIL_SHARE * _QUANTILE_STEP)
+        fall += log_edge
+        # … and the others are put right after it.
+        step = gain[0, place]
+        share[member, place] = above[0] + step * (1.0 - above[0])
+        fall[member, place] = above[1] + step * np.float32(_QUANTILE_STEP * (1.0 - TAIL_SHARE))
+        np.maximum(fall, math.log(EDGE_FLOOR), out=fall)
+        self.share[:, sel], self.log_edge[:, sel], self.count[:, sel] = share, fall, count
+        row = place + sel.start if isinstance(sel, slice) else sel[place]
+        seen = count[0, place] * TAIL_SHARE + 4.0 * PRIOR_COUNT
+        if len(forget) > 1:
+            forget = forget[place]
+        step = np.minimum(np.maximum(4.0 / seen, forget / np.float32(TAIL_SHARE)), 0.2)
+        step *= weight[place] if len(weight) > 1 else weight
+        self._learn_excess(member, row, over, step)
+
+    def _learn_excess(
+        self, member: NDArray[np.intp], row: NDArray[np.intp], over: Floats, gain: Floats
+    ) -> None:
+        first, second = self.first[member, row], self.second[member, row]
+        np.minimum(over, CLIP * first, out=over)
+        first += gain * (over - first)
+        np.maximum(first, 0.02, out=first)
+        second += gain * (over * over - second)
+        self.first[member, row] = first
         # Jensen: keeps the estimator defined whatever rounding did.
-        self.second[:, sel] = np.maximum(second, 1.02 * self.first[:, sel] ** 2)
-        self.count[:, sel] = count
+        self.second[member, row] = np.maximum(second, 1.02 * first**2)
 
     def to_arrays(self, rows: int) -> dict[str, Floats]:
         """Return copies of the first *rows* rows of every array."""
@@ -146,7 +197,8 @@ class TailCalibrator:
     def load(self, arrays: dict[str, Floats]) -> None:
         """Take over arrays that ``to_arrays`` returned; the capacity must already fit."""
         for name in self._prior():
-            getattr(self, name)[:, : arrays[name].shape[1]] = arrays[name]
+            mine = getattr(self, name)
+            mine[:, : arrays[name].shape[1]] = arrays[name][: len(mine)]
 
     @staticmethod
     def _prior() -> dict[str, float]:
@@ -157,6 +209,13 @@ class TailCalibrator:
             "share": TAIL_SHARE,
             "count": 0.0,
         }
+
+
+def pick(array: NDArray[Kind], sel: Selector) -> NDArray[Kind]:
+    """Return the chosen columns: a view, or a copy in which a line lies together."""
+    if isinstance(sel, slice):
+        return array[:, sel]
+    return array.take(sel, axis=1)
 
 
 def combine(surprises: Floats) -> Floats:

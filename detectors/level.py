@@ -20,6 +20,9 @@ OUTLIER: Final = 4.0
 
 TINY: Final = 1e-30
 
+FIRST: Final = 8.0
+"""Samples that are taken as they are, however far out: there is nothing yet to cut them by."""
+
 
 def gain(seen: Floats, dt: Floats, memory: float) -> Floats:
     """Return the weight of a new sample: an average at first, then a memory that grows with age.
@@ -39,14 +42,18 @@ def scale(spread: Floats, size: Floats, seen: Floats) -> Floats:
     are of first order in the unit, so a change of unit changes no ratio. Few samples widen it.
     """
     size = np.maximum(size, TINY)
-    moving = np.minimum(spread / (MOVING * size), 1e9)
-    still = STILL * size / (1.0 + moving * moving)
-    wide: Floats = (spread * (1.0 + 8.0 / (seen + 1.0)) + still).astype(np.float32, copy=False)
-    return wide
+    still = spread / (MOVING * size)
+    np.minimum(still, 1e9, out=still)
+    still *= still
+    still += 1.0
+    np.divide(STILL * size, still, out=still)
+    still += spread * (1.0 + 8.0 / (seen + 1.0))
+    return still
 
 
-def limited(error: Floats, unit: Floats, seen: Floats) -> Floats:
-    """Return *error* cut at ``OUTLIER`` units; the first few samples are taken as they are."""
+def limited(error: Floats, unit: Floats) -> Floats:
+    """Return *error* cut at ``OUTLIER`` units; the ``FIRST`` samples are not cut by the caller."""
     reach = OUTLIER * unit
-    cut = np.minimum(np.maximum(error, -reach), reach)
-    return np.where(seen < 8.0, error, cut)
+    cut: Floats = np.minimum(error, reach)
+    np.maximum(cut, np.negative(reach, out=reach), out=cut)
+    return cut

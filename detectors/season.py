@@ -62,21 +62,32 @@ class SeasonTable:
         values: Floats,
         gap: Floats,
         *,
-        learnt: NDArray[np.bool_],
         fresh: NDArray[np.bool_],
+        kept: NDArray[np.int64],
     ) -> None:
-        """Move *slot* towards *values* where *learnt*; *fresh* rows begin a new pass of it.
+        """Move *slot* towards *values*; *fresh* rows begin a new pass of it.
 
-        *gap* is the time in seconds each value stands for.
+        *gap* is the time in seconds each value stands for. *kept* are the places (in the
+        selection) that learn nothing. *gap* and *fresh* may hold one entry for all.
         """
-        old, passes = self.read(slot, sel)
-        passes = np.minimum(passes + (fresh & learnt), 3).astype(np.uint32)
-        share = np.minimum(gap, self.width) / self.width
-        early = np.where(fresh, np.float32(1.0), np.maximum(share, 0.1))
-        gain = np.where(passes <= 1, early, share / PASSES_KEPT)
-        moved = (old + gain * (values - old)).astype(np.float32)
-        packed = (moved.view(np.uint32) & ~_BITS) | passes
-        self.table[slot, sel] = np.where(learnt, packed, self.table[slot, sel])
+        packed = self.table[slot, sel]
+        passes = packed & _BITS
+        if fresh.any():
+            passes += fresh
+            np.minimum(passes, 3, out=passes)
+        share = np.minimum(gap, self.width) / np.float32(self.width)
+        late = share / np.float32(PASSES_KEPT)
+        early = np.where(fresh, np.float32(1.0), np.maximum(share, np.float32(0.1)))
+        gain = (passes <= 1) * (early - late)
+        gain += late
+        moved = (packed & ~_BITS).view(np.float32)
+        moved += gain * (values - moved)
+        learned = moved.view(np.uint32)
+        learned &= ~_BITS
+        learned |= passes
+        if len(kept):
+            learned[kept] = packed[kept]
+        self.table[slot, sel] = learned
 
 
 def ramp(weight: Floats, useful: NDArray[np.bool_], dt: Floats, seconds: float) -> Floats:

@@ -21,10 +21,16 @@ CALM: Final = 0.8
 """Factor a sum shrinks by at a sample within one deviation: the past shift is forgotten fast."""
 
 
-def cumulate(up: Floats, down: Floats, z: Floats) -> tuple[Floats, Floats]:
-    """Return the two sums after a sample that lies *z* signed deviations from its level."""
-    step = np.minimum(np.maximum(z, -STEP), STEP)
-    keep = np.where(np.abs(z) < 1.0, np.float32(CALM), np.float32(1.0))
-    rise = np.minimum(np.maximum(up * keep + step - ALLOWANCE, 0.0), CEILING)
-    fall = np.minimum(np.maximum(down * keep - step - ALLOWANCE, 0.0), CEILING)
-    return rise, fall
+def cumulate(sums: Floats, z: Floats) -> Floats:
+    """Return both sums, upwards and downwards, after a sample *z* signed deviations off."""
+    step = np.minimum(z, STEP)
+    np.maximum(step, -STEP, out=step)
+    # Arithmetic, not np.where: a mask without pattern costs ten times as much.
+    keep = np.multiply(np.abs(z) < 1.0, z.dtype.type(CALM - 1.0))
+    keep += 1.0
+    moved: Floats = sums * keep
+    moved[0] += step
+    moved[1] -= step
+    moved -= ALLOWANCE
+    np.maximum(moved, 0.0, out=moved)
+    return np.minimum(moved, CEILING, out=moved)

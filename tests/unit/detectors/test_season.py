@@ -14,10 +14,10 @@ def visit(table: SeasonTable, slot: int, value: float, *, fresh: bool = True) ->
     table.learn(
         slot,
         ALL,
-        np.array([value, value]),
-        np.full(2, 300.0),
-        learnt=np.array([True, False]),
-        fresh=np.full(2, fresh),
+        np.array([value, value], np.float32),
+        np.full(1, 300.0, np.float32),
+        fresh=np.full(1, fresh),
+        kept=np.array([1]),
     )
 
 

@@ -6,10 +6,10 @@ from detectors.shift import CEILING, cumulate
 
 
 def total(z: list[float]) -> tuple[float, float]:
-    up, down = np.zeros(1), np.zeros(1)
+    sums = np.zeros((2, 1))
     for one in z:
-        up, down = cumulate(up, down, np.array([one]))
-    return float(up[0]), float(down[0])
+        sums = cumulate(sums, np.array([one]))
+    return float(sums[0, 0]), float(sums[1, 0])
 
 
 def test_a_lasting_shift_adds_up_on_its_own_side() -> None:

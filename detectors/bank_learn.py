@@ -1,0 +1,179 @@
+"""Learn one block of a bank's rows from a look at it: levels, spreads, season, departures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from detectors.bank_look import NONE, Look, Places, blame, members_of
+from detectors.bank_rows import (
+    BLAME,
+    DOWN,
+    FAST_LEVEL,
+    LEVEL,
+    NOISE,
+    OFFSET,
+    PACE,
+    PLAIN,
+    PLAIN_SPREAD,
+    QUIET,
+    RECENT,
+    SEASON_SPREAD,
+    SINCE,
+    SIZE,
+    SPREAD,
+    STREAK,
+    UP,
+    WEIGHT,
+)
+from detectors.calibrate import Floats
+from detectors.level import FIRST, limited
+from detectors.season import TRUSTED, SeasonTable, ramp
+
+FAST: Final = 0.3
+"""Weight of one sample in the forecast: memory of about three samples."""
+
+CALM_AFTER: Final = 3
+"""Samples in a row like the others that end a departure."""
+
+USEFUL: Final = 0.7
+"""A season is used while it leaves less than this share of the mean deviation."""
+
+RAMP: Final = 3 * 3600.0
+"""Seconds over which a season comes into use: shorter looks like a jump, longer wastes days."""
+
+_LN2: Final = math.log(2.0)
+_KEEP_FAST: Final = math.log(1.0 - FAST)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Events:
+    """Places of one block where a departure begins, lasts, is accepted or ends at this sample."""
+
+    departing: Places
+    flagged: Places
+    begun: Places
+    accepted: Places
+    ended: Places
+    streak: Floats
+    blame: Floats
+
+    @classmethod
+    def of(cls, j: Look, old: Places, flag: float) -> Events:
+        if not len(j.events):
+            return _NO_EVENTS
+        new = ~np.isin(j.events, old)
+        places, flagged = j.events[new], j.flagged[new]
+        accepted, lasting = j.accepted[new], j.lasting[new]
+        quiet = j.narrow[QUIET, places] + 1.0
+        begun = places[flagged & ~lasting]
+        return cls(
+            departing=places[~accepted],
+            flagged=places[flagged],
+            begun=begun,
+            accepted=places[accepted],
+            ended=places[lasting & ~flagged & (quiet >= CALM_AFTER)],
+            streak=j.narrow[STREAK, places[flagged]] + 1.0,
+            blame=blame(members_of(j, begun), flag),
+        )
+
+    def write(self, j: Look) -> None:
+        narrow, since = j.narrow, j.wide[SINCE]
+        narrow[QUIET] += 1.0
+        narrow[STREAK] = 0.0
+        if self is _NO_EVENTS:
+            return
+        narrow[QUIET, self.flagged] = 0.0
+        narrow[STREAK, self.flagged] = self.streak
+        narrow[BLAME, self.begun] = self.blame
+        since[self.accepted] = np.nan
+        since[self.ended] = np.nan
+        since[self.begun] = j.at
+
+
+_NO_EVENTS = Events(NONE, NONE, NONE, NONE, NONE, np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+
+def follow(j: Look, seen: Floats, weight: Floats, accepted: Places) -> None:
+    """Move forecast, level and spreads."""
+    wide, narrow = j.wide, j.narrow
+    first = j.young[seen[j.young] < FIRST]
+    reach = 6.0 * j.unit[1]
+    if len(streaks := narrow[STREAK].nonzero()[0]):
+        reach[streaks] *= np.exp(np.minimum(narrow[STREAK, streaks], 20.0) * np.float32(_LN2))
+    step = np.minimum(j.off[1], reach)
+    np.maximum(step, np.negative(reach, out=reach), out=step)
+    step[first] = j.off[1, first]
+    ratio = j.dt / np.maximum(j.pace, np.float32(1e-6))
+    step *= 1.0 - np.exp(ratio * np.float32(_KEEP_FAST))
+    wide[FAST_LEVEL] += step
+    error = limited(j.off, j.unit)
+    error[:, first] = j.off[:, first]
+    usual = narrow[NOISE, accepted]
+    wide[LEVEL] += weight * error[0]
+    np.abs(error, out=error)
+    spreads = narrow[SPREAD : NOISE + 1]
+    error -= spreads
+    error *= weight
+    spreads += error
+    # The sums of a shift must grow while it lasts, or it would end by itself.
+    narrow[UP : DOWN + 1] = j.sums
+    narrow[RECENT] = j.recent
+    narrow[SIZE] = j.size
+    if len(accepted):
+        # What stayed is the new normal: start from where the series is now.
+        wide[LEVEL, accepted] = wide[FAST_LEVEL, accepted]
+        narrow[NOISE, accepted] = np.maximum(j.recent[accepted], usual)
+        narrow[UP : DOWN + 1, accepted] = 0.0
+
+
+def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> None:
+    """Learn the slot of the day, and whether the season explains the series."""
+    narrow = j.narrow
+    # The slot began at one time for all rows: before it lies another pass.
+    fresh = j.last_at < j.at - (j.at % season.period - j.slot * season.width)
+    rest = j.rest.astype(np.float32)
+    season.learn(j.slot, j.sel, rest, j.dt, fresh=fresh, kept=held)
+    plain = (j.rest - j.wide[PLAIN]).astype(np.float32)
+    wide, spread = np.abs(plain), narrow[PLAIN_SPREAD]
+    most = 2.0 * np.maximum(wide, spread)
+    wide -= spread
+    wide *= weight
+    spread += wide
+    plain *= weight
+    j.wide[PLAIN] += plain
+    trusted = j.passes >= TRUSTED
+    fitted = narrow[SEASON_SPREAD]
+    if trusted.any():
+        left = np.minimum(np.abs(rest - j.slot_value), most)
+        first = (trusted & (fitted == 0.0)).nonzero()[0]
+        fitted[first] = spread[first]
+        left -= fitted
+        left *= weight
+        left *= trusted
+        fitted += left
+    useful = fitted < USEFUL * spread
+    useful &= fitted > 0.0
+    if narrow[WEIGHT].any() or useful.any():
+        narrow[WEIGHT] = ramp(narrow[WEIGHT], useful, j.dt, RAMP)
+    narrow[OFFSET] = j.offset
+
+
+def learn_pace(j: Look) -> None:
+    """Learn the pace of rows that were not told theirs: it is kept negative."""
+    pace = j.narrow[PACE]
+    if pace.min() > 0.0:
+        return
+    moved = np.where(pace == 0.0, -j.dt, pace + np.float32(0.1) * (-j.dt - pace))
+    learning = (j.last_at > -np.inf) & (pace <= 0.0)
+    j.narrow[PACE] = np.where(learning, np.minimum(moved, np.float32(-1e-6)), pace)
+
+
+def union(a: Places, b: Places) -> Places:
+    """Return the sorted places of either; *a* and *b* are sorted."""
+    if not len(b):
+        return a
+    return np.union1d(a, b) if len(a) else b

@@ -1,0 +1,269 @@
+"""Look at one block of a bank's rows: distances, their surprise, and what departs.
+
+Most rows of most blocks are calm. They go through arithmetic without masks; the few that are
+young, missing, loud or departing are picked out by index and treated apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.bank_rows import (
+    DOWN,
+    FAST_LEVEL,
+    LAST_AT,
+    LEVEL,
+    NOISE,
+    OFFSET,
+    ORIGIN,
+    PACE,
+    RECENT,
+    SEASON_SPREAD,
+    SEEN,
+    SINCE,
+    SIZE,
+    SPREAD,
+    UP,
+    WEIGHT,
+)
+from detectors.calibrate import Floats, Selector, TailCalibrator, Wide, combine
+from detectors.level import scale
+from detectors.season import SeasonTable
+from detectors.shift import cumulate
+
+WARMUP: Final = 12
+"""Samples before a row says anything: a spread of fewer is a guess."""
+
+RECENT_WEIGHT: Final = 0.08
+"""Weight of one sample in the recent spread: memory of about a dozen samples."""
+
+RELEASE: Final = 0.5
+"""A departure goes on while the surprise is above this share of what began it."""
+
+SMALLEST_HOLD: Final = 12.0
+"""A departure lasts at least this many paces of the series before it can be accepted."""
+
+LARGEST: Final = 1e30
+"""Values beyond are treated as missing: they leave the range of float32 arithmetic."""
+
+Places = NDArray[np.intp]
+NONE: Final[Places] = np.zeros(0, np.intp)
+_NO_VALUES: Final[Floats] = np.zeros(0, np.float32)
+_NO_PASSES: Final = np.zeros(0, np.uint32)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What of a bank's configuration a look needs."""
+
+    memory: float
+    accept_after: float
+    flag: float
+
+
+@dataclass(slots=True, eq=False)
+class Look:
+    """Hold all that one look at a block yields; learning needs the same numbers.
+
+    Fields of two lines are for the level and for the forecast, or up and down. ``last_at``,
+    ``pace`` and ``dt`` have one entry when all rows are alike. Places are indexes into the
+    block: ``missing`` has no value now, ``unborn`` never had one, ``young`` too few, ``hot`` may
+    be surprising (``each`` holds its members), ``events`` departed before or do now, as the
+    three masks on it say.
+    """
+
+    sel: Selector
+    at: float
+    wide: Wide
+    narrow: Floats
+    value: Wide
+    origin: Wide
+    last_at: Wide
+    pace: Floats
+    dt: Floats
+    slot: int
+    slot_value: Floats
+    passes: NDArray[np.uint32]
+    rest: Wide
+    size: Floats
+    offset: Floats
+    off: Floats
+    away: Floats
+    unit: Floats
+    sums: Floats
+    recent: Floats
+    raw: Floats
+    edges: Floats
+    surprise: Floats
+    missing: Places
+    unborn: Places
+    young: Places
+    hot: Places
+    each: Floats
+    events: Places
+    lasting: NDArray[np.bool_]
+    flagged: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
+
+
+def look(
+    sel: Selector,
+    fields: tuple[Wide, Floats],
+    at: float,
+    value: Wide,
+    *,
+    tails: TailCalibrator,
+    season: SeasonTable | None,
+    policy: Policy,
+) -> Look:
+    """Judge *value* of the chosen rows, whose *fields* are these; change nothing."""
+    wide, narrow = fields
+    seen, noise = narrow[SEEN], narrow[NOISE]
+    missing = (~(np.abs(value) <= LARGEST)).nonzero()[0]
+    young = (seen < WARMUP).nonzero()[0]
+    unborn = young[seen[young] == 0.0] if len(young) else NONE
+    origin, last_at = wide[ORIGIN], wide[LAST_AT]
+    if len(missing):
+        value = value.copy()
+        value[missing] = wide[LEVEL, missing] + origin[missing]
+    if len(unborn):
+        origin = origin.copy()
+        origin[unborn] = value[unborn]
+    # Rows of one scrape share their times: then one entry stands for all.
+    if last_at[0] == last_at[-1] and bool((last_at == last_at[0]).all()):
+        last_at = last_at[:1]
+    pace = np.abs(narrow[PACE])
+    if pace[0] == pace[-1] and bool((pace == pace[0]).all()):
+        pace = pace[:1]
+    gap = np.where(last_at > -np.inf, at - last_at, 0.0).astype(np.float32)
+    paced = pace > 0.0
+    # A gap is not evidence: it counts as four paces at most.
+    dt = np.where(paced, np.minimum(gap, np.float32(4.0) * pace), gap)
+    np.maximum(dt, 0.0, out=dt)
+    # After a gap the forecast is old; its error grows like that of a random walk.
+    stale = np.minimum(np.maximum(gap / np.maximum(pace, np.float32(1e-6)), 1.0), 64.0)
+    stale = np.where(paced, np.sqrt(stale), np.float32(1.0))
+
+    slot, offset, slot_value, passes = 0, narrow[OFFSET], _NO_VALUES, _NO_PASSES
+    if season is not None:
+        slot = season.slot(at)
+        slot_value, passes = season.read(slot, sel)
+        unknown = (passes == 0).nonzero()[0]
+        if len(unknown) < len(offset):
+            before, offset = offset, slot_value * narrow[WEIGHT]
+            if len(unknown):
+                offset[unknown] = before[unknown]
+    rest = value - origin
+    # The largest value of late, not of now: a series back at 0 has not lost its scale.
+    size = value.astype(np.float32)
+    np.abs(size, out=size)
+    fade = np.float32(policy.memory) / (dt + np.float32(policy.memory))
+    np.maximum(size, narrow[SIZE] * fade, out=size)
+    # With a season the spread around it counts, not the one from before it was known.
+    unit = narrow[SPREAD : NOISE + 1]
+    if narrow[WEIGHT].any():
+        unit = unit.copy()
+        unit[0] += narrow[WEIGHT] * (np.minimum(narrow[SEASON_SPREAD], unit[0]) - unit[0])
+    unit = scale(unit, size, seen)
+    unit[1] *= stale
+    # Differences are taken in float64; what is left needs no more than float32.
+    off = (rest - offset - wide[LEVEL : FAST_LEVEL + 1]).astype(np.float32)
+    away = np.abs(off)
+    raw = np.empty((4, len(value)), np.float32)
+    np.divide(away, unit, out=raw[:2])
+    sums = cumulate(narrow[UP : DOWN + 1], off[0] / unit[0])
+    np.maximum(sums[0], sums[1], out=raw[2])
+    shown = np.minimum(away[1], 6.0 * unit[1])
+    recent = narrow[RECENT]
+    shown -= recent
+    shown *= np.maximum(1.0 / (seen + 1.0), np.float32(RECENT_WEIGHT))
+    shown += recent
+    recent = shown
+    # A floor of one unit's hundredth: two silent spreads are equal, not undefined.
+    usual = 1.02 * unit[1]
+    change = recent - noise
+    change += usual
+    change /= usual
+    np.log(change, out=change)
+    np.abs(change, out=change)
+    np.multiply(change, 4.0, out=raw[3])
+    if len(missing):
+        raw[:, missing] = 0.0
+    if len(unborn):
+        raw[:, unborn] = 0.0
+
+    edges = tails.edges(sel)
+    ratio = raw / edges
+    surprise = tails.calm(sel, ratio)
+    hot = ratio.max(axis=0) > 1.0
+    hot |= surprise >= min(1.0, RELEASE * policy.flag)
+    loud = hot.nonzero()[0]
+    each = np.zeros((4, 0), np.float32)
+    if len(loud):
+        these = loud + sel.start if isinstance(sel, slice) else sel[loud]
+        each = tails.surprise(these, np.minimum(raw.take(loud, axis=1), np.float32(LARGEST)))
+        surprise[loud] = combine(each)
+    if len(young):
+        surprise[young] = 0.0
+    since = wide[SINCE]
+    departing = surprise >= policy.flag
+    departing |= since == since  # noqa: PLR0124 - NaN is "no departure"
+    events = departing.nonzero()[0]
+    lasting = flagged = accepted = np.zeros(0, np.bool_)
+    if len(events):
+        lasting = ~np.isnan(since[events])
+        flagged = surprise[events] >= np.where(lasting, RELEASE, 1.0) * policy.flag
+        if len(missing):
+            flagged &= ~np.isin(events, missing)
+        hold = np.maximum(policy.accept_after, SMALLEST_HOLD * np.abs(narrow[PACE, events]))
+        accepted = flagged & (at - since[events] >= hold)
+    return Look(
+        sel,
+        at,
+        wide,
+        narrow,
+        value,
+        origin,
+        last_at,
+        pace,
+        dt,
+        slot,
+        slot_value,
+        passes,
+        rest,
+        size,
+        offset,
+        off,
+        away,
+        unit,
+        sums,
+        recent,
+        raw,
+        edges,
+        surprise,
+        missing,
+        unborn,
+        young,
+        loud,
+        each,
+        events,
+        lasting,
+        flagged,
+        accepted,
+    )
+
+
+def members_of(seen: Look, places: Places) -> Floats:
+    """Return the members' surprises of *places*, which must be among the hot ones."""
+    return seen.each.take(np.searchsorted(seen.hot, places), axis=1)
+
+
+def blame(each: Floats, flag: float) -> Floats:
+    """Return one bit for each member that is loud enough to have begun a departure."""
+    loud = each >= np.minimum(np.float32(flag), each.max(axis=0))
+    found: Floats = (np.array([1, 2, 4, 8], np.float32)[:, None] * loud).sum(axis=0)
+    return found
