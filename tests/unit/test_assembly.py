@@ -1,0 +1,97 @@
+"""A configuration becomes parts, or every problem of it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiops.assembly import build
+from aiops.config import Settings
+from aiops.errors import ConfigError
+from aiops.model import Severity
+
+
+def problems(paths: tuple[str, ...] = (), **tables: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        build(Settings(**tables), paths=paths)
+    return caught.value.problems
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """Wrong kinds, wrong values, twin names and a wrong address: one line each."""
+    found = problems(
+        sources={"fiel": [{}], "file": [{"paths": []}]},
+        notifiers={"stdout": [{"name": "a"}, {"name": "a"}]},
+        web={"listen": "nowhere"},
+        detection={"drift": "river.drift.ADWINN"},
+    )
+    assert len(found) == 5
+    assert any('did you mean "file"?' in p for p in found)
+    assert any("ADWIN" in p for p in found)
+
+
+@pytest.mark.parametrize(
+    ("listen", "target"),
+    [
+        ("127.0.0.1:9797", "localhost:9797"),
+        ("0.0.0.0:9797", "127.0.0.1:9797"),
+        ("[::]:9797", "http://[::1]:9797/metrics"),
+        ("monitor.example:9797", "monitor.example:9797"),
+        ("127.0.0.1:80", "http://127.0.0.1/metrics"),
+    ],
+)
+def test_our_own_page_is_refused_as_a_target(listen: str, target: str) -> None:
+    """Whatever the name of this host, scraping ourselves is a mistake."""
+    found = problems(web={"listen": listen}, sources={"prometheus": [{"targets": [target]}]})
+    assert len(found) == 1
+    assert "our own web.listen" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("listen", "target"),
+    [
+        ("127.0.0.1:9797", "localhost:9798"),
+        ("127.0.0.1:9797", "other.example:9797"),
+        ("", "localhost:9797"),
+    ],
+)
+def test_other_pages_are_targets(listen: str, target: str) -> None:
+    """Another port or another host is not us."""
+    settings = Settings(web={"listen": listen}, sources={"prometheus": [{"targets": [target]}]})
+    assert len(build(settings).sources) == 1
+
+
+def test_a_path_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    """What a person typed must exist; a glob may match later."""
+    (tmp_path / "a.log").write_text("")
+    missing = str(tmp_path / "b.log")
+    assert problems(paths=(str(tmp_path / "a.log"), missing)) == [
+        f"{missing}: no such file; give log files, globs, directories or -"
+    ]
+    assert len(build(Settings(), paths=[str(tmp_path / "*.txt")]).sources) == 1
+
+
+def test_paths_and_pipes_stand_in_for_configured_sources() -> None:
+    """The command line wins over the configuration, and nothing at all is this host."""
+    settings = Settings(sources={"host": [{}]})
+    assert [s.kind for s in build(settings, paths=["/tmp"], stdin=True).sources] == [
+        "file",
+        "stdin",
+    ]
+    assert [s.kind for s in build(settings).sources] == ["host"]
+    assert {"host", "file"} <= {s.kind for s in build(Settings()).sources}
+
+
+def test_every_channel_has_its_route_and_pace() -> None:
+    """Severities come from the channels; only chat services are slow."""
+    notifiers = {
+        "stdout": [{"min_severity": "error"}],
+        "slack": [{"url": "https://hooks.slack.com/services/a"}],
+        "webhook": [{"name": "ops", "url": "http://127.0.0.1:1/"}],
+    }
+    plan = build(Settings(notifiers=notifiers))
+    routes = {r.name: r.min_severity for r in plan.routes}
+    assert routes["stdout"] is Severity.ERROR
+    assert set(plan.paces) == {"stdout", "ops"}
