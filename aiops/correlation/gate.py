@@ -14,6 +14,7 @@ does so for long while its neighbours do not, since work that rises in many plac
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ FLOODED = -1.0  # … less is asked, and only a minute of patience
 COMMON = 3  # entities whose work rises together: that is traffic
 IN_STEP = 1.3  # waiting and queues may grow this much faster than the work …
 CROWDED = 1.5  # … and faster still the more of it there is
+# Only what others ask for explains waiting: a busy processor may be the trouble itself.
+_DEMAND = re.compile(r"request|rate\b|rps|qps|traffic|throughput|messages", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,11 @@ def odds(threshold: float, tests_per_second: float, entities: int, window: float
 
 def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
     """Return whether these anomalies (one a series, all recent) may open an incident."""
-    bad = [a for a in anomalies if a.severity > Severity.INFO]
+    every = list(anomalies)
+    bad = [a for a in every if a.severity > Severity.INFO]
     work = work_factors(bad)
-    felt = [a for a in bad if a.severe and not in_step(a, work)]
+    demand = work_factors(a for a in every if _DEMAND.search(a.series.name))
+    felt = [a for a in bad if a.severe and not in_step(a, demand)]
     usage = [a for a in bad if not a.severe]
     if not felt:
         return _lasting_usage(usage, work, chance)
@@ -81,13 +86,13 @@ def work_factors(anomalies: Iterable[Anomaly]) -> dict[str, float]:
     factors: dict[str, float] = {}
     for a in anomalies:
         risen = _risen(a)
-        if not a.severe and a.severity > Severity.INFO and risen is not None and risen > 1.0:
+        if not a.severe and risen is not None and risen > 1.0:
             factors[a.entity] = max(risen, factors.get(a.entity, 1.0))
     return factors
 
 
-def in_step(anomaly: Anomaly, work: Mapping[str, float]) -> bool:
-    """Return whether a value grew no more than the work of its entity explains.
+def in_step(anomaly: Anomaly, demand: Mapping[str, float]) -> bool:
+    """Return whether a value grew no more than what is asked of its entity explains.
 
     Failures never grow in step: only what is measured in its own unit (waiting, queues) does.
     """
@@ -96,7 +101,7 @@ def in_step(anomaly: Anomaly, work: Mapping[str, float]) -> bool:
         return False
     if "error" in anomaly.series.name or "fail" in anomaly.series.name:
         return False
-    most: float = IN_STEP * work.get(anomaly.entity, 0.0) ** CROWDED
+    most: float = IN_STEP * demand.get(anomaly.entity, 0.0) ** CROWDED
     return risen <= most
 
 

@@ -34,7 +34,7 @@ def link(anomaly: Anomaly, to: Footprint, topology: Topology, window: float) -> 
             continue
         if len(to.entities) >= MAX_ENTITIES:
             continue
-        distance = topology.distance(entity, anomaly.entity)
+        distance = topology.along(entity, anomaly.entity)
         if distance is not None:
             best = max(best, (0.9 - 0.1 * distance) * math.exp(-apart / window))
         elif not (topology.knows(entity) and topology.knows(anomaly.entity)):

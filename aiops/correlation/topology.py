@@ -50,6 +50,23 @@ class Topology:
             seen |= edge
         return None
 
+    def along(self, a: str, b: str, limit: int = 3) -> int | None:
+        """Return how far trouble travels between two entities, ``None`` when it does not.
+
+        It follows calls, one way or the other, or comes from somebody both of them call. Paths
+        that turn more often join everything to everything through shared stores.
+        """
+        if a == b:
+            return 0
+        for caller, callee in ((a, b), (b, a)):
+            edge, seen = {caller}, {caller}
+            for steps in range(1, limit + 1):
+                edge = {n for e in edge for n in self.callees(e)} - seen
+                if callee in edge:
+                    return steps
+                seen |= edge
+        return 2 if self.callees(a) & self.callees(b) else None
+
     def reaches(self, caller: str, callee: str, limit: int = 4) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""
         edge = {caller}

@@ -159,7 +159,9 @@ def _anomaly(
     low, high = _known(scores.low[i], words), _known(scores.high[i], words)
     kind = words.name or reason
     unit = words.unit or series.unit
-    severity, severe = Severity.WARNING, is_symptom(series.name, unit, actual, expected)
+    # A forecast of a moment ago does not say that work ended: it may have come back to usual.
+    usual = None if reason == "spike" else expected
+    severity, severe = Severity.WARNING, is_symptom(series.name, unit, actual, usual)
     if reason == "new normal":
         severity = Severity.INFO
     elif expected is not None and expected != actual:

@@ -28,6 +28,15 @@ def test_reaching_follows_the_calls() -> None:
     assert not SHOP.reaches("host:db1", "service:gateway")
 
 
+def test_trouble_travels_along_calls() -> None:
+    """Callers, callees and those who share a callee are near; zigzags are not."""
+    shop = Topology({"a": ["store"], "b": ["store", "mail"], "gateway": ["a"]})
+    assert shop.along("service:gateway", "service:store") == 2
+    assert shop.along("service:store", "service:gateway") == 2
+    assert shop.along("service:a", "service:b") == 2
+    assert shop.along("service:a", "service:mail") is None
+
+
 def test_a_circle_of_calls_ends() -> None:
     """Services that call each other do not trap a question."""
     circle = Topology({"a": ["b"], "b": ["a"]})
