@@ -16,23 +16,22 @@ from typing import Any, Protocol, TypeVar
 from aiops import __version__, systemd
 from aiops.assembly import Plan, engine_settings
 from aiops.daemon.gauges import Gauges
+from aiops.daemon.resuming import resume, told_and_open
 from aiops.daemon.sending import Sending
 from aiops.daemon.supervision import Supervision
 from aiops.daemon.telling import Telling
 from aiops.engine import Engine
 from aiops.errors import ConfigError, StateError
-from aiops.model import ChangeEvent, Command, Incident, State
+from aiops.model import ChangeEvent, Command, Incident
 from aiops.pump import EngineDiedError, Figures, Pump, Result
-from aiops.storage import JournalEntry, StateDirectory, Store, StoreError
+from aiops.storage import StateDirectory, Store, StoreError
 from aiops.telemetry import Telemetry
 
 T = TypeVar("T")
 
-DOWNTIME = 900.0  # after a pause this long the backlog is learned first, then told
 RETENTION = 90 * 86400.0
 WARM_UP = 3600.0
 _STUCK = 60.0  # an engine this far behind its ticks is not alive for the watchdog
-_PAGE = 1000
 _FIRST_CUT = 2.0
 
 
@@ -120,7 +119,16 @@ class Daemon:
             clock=self._clock,
             wake=self._wake,
         )
-        await self._restore(engine, store)
+        self.cold = await self._on_writer(
+            lambda: resume(
+                engine,
+                self._pump,
+                store,
+                now=self._clock(),
+                news_from=self._news_from,
+                report=self.telemetry.report,
+            )
+        )
         self._capacity()
         return store
 
@@ -131,41 +139,6 @@ class Daemon:
         self._state = StateDirectory.open(self._path, or_memory=True)
         return Store.open(self._state, report, or_memory=True)
 
-    async def _restore(self, engine: Engine, store: Store) -> None:
-        cut = await self._on_writer(store.cuts.load)
-        now = self._clock()
-        saved = now
-        if cut is None:
-            self.cold = ["everything"]
-        else:
-            self.cold = engine.restore(cut.sections)
-            for part in self.cold:
-                self.telemetry.report("state.cold", part)
-            pump = self._pump
-            pump.cursors = dict(cut.cursors)
-            pump.command_seq, pump.journal_seq = cut.command_seq, cut.journal_seq
-            newest = await self._on_writer(store.cuts.saved_at)
-            saved = 0.0 if newest is None else newest
-        old = cut is None or now - saved > DOWNTIME or not engine.caught_up
-        if old and self._news_from == "start":
-            engine.late_news(now)
-        engine.expect(await self._on_writer(lambda: _told_and_open(store)))
-        journal, commands = await self._on_writer(lambda: self._after_the_cut(store))
-        self._pump.remember(journal, commands)
-
-    def _after_the_cut(self, store: Store) -> tuple[list[JournalEntry], list[Command]]:
-        journal: list[JournalEntry] = []
-        while page := store.inputs.journal_after(
-            journal[-1].seq if journal else self._pump.journal_seq, _PAGE
-        ):
-            journal += page
-        commands: list[Command] = []
-        while found := store.inputs.commands_after(
-            commands[-1].seq if commands else self._pump.command_seq, _PAGE
-        ):
-            commands += found
-        return journal, commands
-
     def _journal(self, stream: str, cursor: str, at: float) -> int | None:
         assert self._store is not None
         try:
@@ -175,7 +148,7 @@ class Daemon:
             return None
 
     async def _live(self, store: Store) -> None:
-        self._sending.start(await self._on_writer(lambda: _told_and_open(store)))
+        self._sending.start(await self._on_writer(lambda: told_and_open(store)))
         if self.cold == ["everything"] and self._path is not None:
             await self._telling.greet()
         gc.collect()
@@ -423,7 +396,7 @@ class Daemon:
             settings = engine_settings(plan.settings)
             await self._pump.ask(lambda engine: engine.reconfigure(settings))
         self._sending = self._new_sending(store)
-        self._sending.start(await self._on_writer(lambda: _told_and_open(store)))
+        self._sending.start(await self._on_writer(lambda: told_and_open(store)))
         self._sources.start(plan.sources)
         new = plan.settings
         if (old.web, old.state, old.logging) != (new.web, new.state, new.logging):
@@ -451,11 +424,6 @@ class Daemon:
 
     async def _on_writer(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
-
-
-def _told_and_open(store: Store) -> list[Incident]:
-    states = (State.OPEN, State.ACKNOWLEDGED)
-    return [i for i in store.history.incidents(states=states, limit=1000) if i.told]
 
 
 def _where(error: BaseException) -> str:

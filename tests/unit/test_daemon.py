@@ -261,3 +261,28 @@ async def test_adopted_incidents_reach_the_channels(tmp_path: Path) -> None:
                 await daemon._on_writer(lambda s=store: s.history.save_incident(told()))
         expected = ["inc_gone: UPDATED error: it was told"] if start else []
         assert machine.adopted == expected
+
+
+def story(*, bad: int, after: int) -> bytes:
+    """Return a calm hour, *bad* seconds of errors and *after* calm seconds."""
+    stamps = [(n, "INFO all is well") for n in range(3600)]
+    stamps += [(3600 + n // 20, "CRITICAL database is gone") for n in range(20 * bad)]
+    stamps += [(3600 + bad + n, "INFO all is well") for n in range(after)]
+    return "".join(f"{int(AT) + at} {text}\n" for at, text in stamps).encode()
+
+
+def test_what_ends_in_the_backlog_is_told_only_to_those_who_knew() -> None:
+    """After a long downtime the end of a told story is told, and an untold story is history."""
+    stream = Stream("file:/a", "file", "service:a", "a")
+    whole = story(bad=60, after=1200)
+    first = story(bad=60, after=100)
+    knew, new = Engine(EngineSettings()), Engine(EngineSettings())
+    opened = knew.feed(Block(stream, first, "1", AT + 3760))
+    assert [(t.kind, t.tell) for t in opened] == [(TransitionKind.OPENED, True)]
+    new.late_news(AT + 10_000)
+    new.feed(Block(stream, first, "1", AT + 3760))
+    knew.late_news(AT + 10_000)
+    rest = Block(stream, whole[len(first) :], "2", AT + 10_000)
+    for engine, told_of in ((knew, True), (new, False)):
+        found = engine.feed(rest)
+        assert [(t.kind, t.tell) for t in found] == [(TransitionKind.RESOLVED, told_of)]
