@@ -116,7 +116,8 @@ def read_record(record: dict[str, Any]) -> tuple[bytes, bytes, Parsed]:
     if "\n" in body:
         body = body.replace("\n", " \\n ")
     head = entity.replace(SEP, b" ") + SEP + (word or b"") + SEP + status + SEP
-    return head, body.encode("utf-8", "replace"), _time(record, times)
+    raw = body.encode("utf-8", "replace")
+    return head, raw.replace(SEP, b" ") if SEP in raw else raw, _time(record, times)
 
 
 def _message(record: dict[str, Any], names: tuple[str, ...]) -> str | None:

@@ -169,8 +169,10 @@ class StreamWindows:
         counts, samples = window.counts, window.samples
         first: dict[bytes, int] | None = None
         tally = Counter(keys)
+        missing = [key for key in tally if key not in kinds]
+        found = self._kinds.resolve_many(shape, missing) if missing else {}
         for key, count in tally.items():
-            kind = kinds.get(key) or self._kinds.resolve(shape, key)
+            kind = kinds.get(key) or found[key]
             if kind is CONTINUATION:
                 window.continuations += count
                 continue
