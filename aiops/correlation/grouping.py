@@ -37,6 +37,10 @@ def link(anomaly: Anomaly, to: Footprint, topology: Topology, window: float) -> 
         distance = topology.along(entity, anomaly.entity)
         if distance is not None:
             best = max(best, (0.9 - 0.1 * distance) * math.exp(-apart / window))
+        elif topology.siblings(entity, anomaly.entity):
+            # Who they both call made both suffer at once, or has nothing to do with it.
+            begun = max(at - to.started, 0.0)
+            best = max(best, 0.7 * math.exp(-begun / STRANGER_SECONDS))
         elif not (topology.knows(entity) and topology.knows(anomaly.entity)):
             best = max(best, 0.6 * math.exp(-apart / STRANGER_SECONDS))
     return best

@@ -53,8 +53,8 @@ class Topology:
     def along(self, a: str, b: str, limit: int = 3) -> int | None:
         """Return how far trouble travels between two entities, ``None`` when it does not.
 
-        It follows calls, one way or the other, or comes from somebody both of them call. Paths
-        that turn more often join everything to everything through shared stores.
+        It follows calls, one way or the other. Paths that turn join everything to everything
+        through shared stores.
         """
         if a == b:
             return 0
@@ -65,7 +65,11 @@ class Topology:
                 if callee in edge:
                     return steps
                 seen |= edge
-        return 2 if self.callees(a) & self.callees(b) else None
+        return None
+
+    def siblings(self, a: str, b: str) -> bool:
+        """Return whether both call the same one."""
+        return not self.callees(a).isdisjoint(self.callees(b))
 
     def reaches(self, caller: str, callee: str, limit: int = 4) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""

@@ -48,6 +48,14 @@ def test_those_the_graph_keeps_apart_stay_apart() -> None:
     assert link(anomaly("service:mail"), footprint(), CALLS, WINDOW) == 0.0
 
 
+def test_siblings_join_only_at_the_start() -> None:
+    """Two callers of one store suffer together from the beginning, or of different things."""
+    calls = Topology({"cart": ["redis"], "auth": ["redis"]})
+    assert link(anomaly("service:auth", at=T + 20), footprint(), calls, WINDOW) >= LINK
+    lasting = Footprint("i1", T, T + 240, {"service:cart": T + 240}, {})
+    assert link(anomaly("service:auth", at=T + 240), lasting, calls, WINDOW) < LINK
+
+
 def test_the_best_home_comes_first() -> None:
     """Homes are ordered by link, then by age."""
     near, far = footprint(name="near"), footprint("service:gateway", name="far")

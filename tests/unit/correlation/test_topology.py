@@ -29,11 +29,13 @@ def test_reaching_follows_the_calls() -> None:
 
 
 def test_trouble_travels_along_calls() -> None:
-    """Callers, callees and those who share a callee are near; zigzags are not."""
+    """Callers and callees are near, those who share a callee are siblings, zigzags are nothing."""
     shop = Topology({"a": ["store"], "b": ["store", "mail"], "gateway": ["a"]})
     assert shop.along("service:gateway", "service:store") == 2
     assert shop.along("service:store", "service:gateway") == 2
-    assert shop.along("service:a", "service:b") == 2
+    assert shop.along("service:a", "service:b") is None
+    assert shop.siblings("service:a", "service:b")
+    assert not shop.siblings("service:gateway", "service:b")
     assert shop.along("service:a", "service:mail") is None
 
 
