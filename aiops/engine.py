@@ -11,19 +11,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
 
-from aiops.correlation.gate import odds, opens
-from aiops.correlation.grouping import homes
-from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
 from aiops.decoding.kinds import KindCache
 from aiops.decoding.windows import WindowSettings
 from aiops.detection.logs import LogDetection
 from aiops.detection.metrics import MetricDetection
-from aiops.flows import LIVE, Flows
-from aiops.incidents.ledger import Ledger, LedgerSettings
+from aiops.flows import Flows
+from aiops.incidents.ledger import LedgerSettings
 from aiops.model import (
     Anomaly,
     Block,
@@ -37,18 +32,14 @@ from aiops.model import (
     Opened,
     Points,
     Section,
-    Severity,
-    State,
     Tick,
     Transition,
-    TransitionKind,
     Watched,
 )
+from aiops.news import News
 from aiops.ordering import Waiting
-from detectors.calibrate import budget_threshold
+from aiops.placement import Placement
 
-_LIVE = (State.OPEN, State.ACKNOWLEDGED)
-_LAST = (TransitionKind.RESOLVED, TransitionKind.MERGED)
 LONG_GAP = 86400.0  # after so long without a line from anywhere minutes are not judged
 _VERSION = 2
 
@@ -77,17 +68,23 @@ class Engine:
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.facts: Counter[str] = Counter()
-        self.anomalies: Counter[str] = Counter()
         self.clock = -math.inf
         self.horizon = math.inf  # history: where other inputs than streams go on
-        self.topology = Topology(settings.calls)
         self.logs = LogDetection(width=settings.window.width, max_templates=settings.max_templates)
         self.metrics = MetricDetection(
             max_series=settings.max_series,
             multivariate=settings.multivariate,
             drift=settings.drift,
         )
-        self.ledger = Ledger(settings.ledger, self._rank)
+        self.placement = Placement(
+            settings.ledger,
+            Topology(settings.calls),
+            self.tests_per_second,
+            budget=settings.budget,
+            window=settings.group_window,
+            max_entities=settings.max_streams,
+        )
+        self.ledger = self.placement.ledger
         self._waiting = Waiting()
         self.flows = Flows(
             settings.window,
@@ -96,16 +93,12 @@ class Engine:
             push=self._waiting.push,
             facts=self.facts,
         )
-        self._entities: set[str] = set()
         self._step: int | None = None  # the next multiple of the window width that time reaches
         self._busy = -math.inf  # when something last came up that incidents may still change by
         self._quiet = 0.0  # for how long no stream has had a line
         self._tick = -math.inf
         self._points_at = -math.inf
-        self._first_tick = math.inf
-        self._orphans: dict[str, Incident] = {}
-        self._news_from = settings.news_from
-        self._caught_up = settings.news_from == -math.inf
+        self.news = News(self.ledger, settings.news_from, self.facts)
 
     # --- inputs -----------------------------------------------------------------------------
 
@@ -126,13 +119,13 @@ class Engine:
             self.flows.ended(item.stream.id)
         elif isinstance(item, Command):
             if item.kind != "change":
-                return self._say(self.ledger.command(item))
+                return self.news.say(self.ledger.command(item))
             self._wait(_change(item))
         elif isinstance(item, Tick):
             if not math.isfinite(item.at):
                 return []
             self.flows.stop_waiting(item.at)
-            if self._is_live(item.at):
+            if self.flows.is_live(item.at, self._points_at):
                 self._tick = max(self._tick, item.at)
         elif isinstance(item, Gap):
             self.facts["gaps"] += 1
@@ -164,38 +157,20 @@ class Engine:
 
     def would_close(self, item: Watched) -> bool:
         """Return whether *item* would close a window: then it is journaled before it is fed."""
-        flow = self.flows.get(item.stream.id)
-        if flow is None:
-            return False
-        if flow.windows.unsettled:
-            return True
-        to = self.flows.idle_mark(flow, item.at)
-        return to is not None and flow.windows.closes(to)
+        return self.flows.would_close(item)
 
     def idle_again(self, stream_id: str, at: float) -> list[Transition]:
         """Apply a journaled idle advance again, at the cursor where it was applied first."""
         flow = self.flows.get(stream_id)
         return [] if flow is None else self.feed(Watched(flow.windows.stream, at))
 
-    def _is_live(self, at: float) -> bool:
-        """Return whether event time follows the wall clock: else its ticks mean nothing here."""
-        if self._points_at > at - LIVE:
-            return True
-        if not len(self.flows):
-            # The first files are still being looked for: they may tell of another time.
-            self._first_tick = min(self._first_tick, at)
-            return at - self._first_tick > self.settings.hold
-        return self.flows.any_live
-
     def high(self, stream_id: str) -> float | None:
         """Return the highest accepted time of a stream."""
-        flow = self.flows.get(stream_id)
-        return None if flow is None else flow.windows.high
+        return self.flows.high(stream_id)
 
     def watermark(self, stream_id: str) -> float:
         """Return how far a stream has come, minus infinity before its first window."""
-        flow = self.flows.get(stream_id)
-        mark = None if flow is None else flow.windows.watermark
+        mark = self.flows.watermark(stream_id)
         return -math.inf if mark is None else mark
 
     # --- one order for all ------------------------------------------------------------------
@@ -242,7 +217,7 @@ class Engine:
             done += self._pass_steps(mark)
             self._move(mark)
             self._quiet += self.logs.period
-            done += self._place(self.logs.roll(self._watched_until, self.threshold()))
+            done += self._place(self.logs.roll(self.flows.watermark, self.threshold()))
         return done + self._pass_steps(at)
 
     def _pass_steps(self, at: float) -> list[Transition]:
@@ -257,14 +232,10 @@ class Engine:
                 now = int(at // width) * width
             self._step = int(now // width) + 1
             self._move(now)
-            done += self._say(self.ledger.advance(now)) + self._caught(now)
-            if self._orphans:
-                done += self._adopt(now)
+            done += self.news.say(self.ledger.advance(now))
+            wait = self.settings.ledger.resolve_after + self.settings.hold
+            done += self.news.pass_time(now, wait)
         return done
-
-    def _watched_until(self, stream_id: str) -> float | None:
-        flow = self.flows.get(stream_id)
-        return None if flow is None else flow.windows.watermark
 
     def _move(self, at: float) -> None:
         self.clock = max(self.clock, at)
@@ -274,7 +245,7 @@ class Engine:
             self._quiet = 0.0
             self.flows.note_judged(item.stream.id)
             self.logs.start(item.start)
-            self._know(item.stream.entity)
+            self.placement.know(item.stream.entity)
             found = self.logs.judge(item, self.threshold())
         elif isinstance(item, Points):
             found = self.metrics.judge(item, self.threshold())
@@ -283,32 +254,11 @@ class Engine:
             return []
         return self._place(found)
 
-    def _know(self, entity: str) -> None:
-        if len(self._entities) < self.settings.max_streams:
-            self._entities.add(entity)
-
     def _place(self, found: Sequence[Anomaly]) -> list[Transition]:
         if not found:
             return []
-        done: list[Transition] = []
         self._busy = max(self._busy, self.clock)
-        for anomaly in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
-            self.anomalies[anomaly.kind] += 1
-            self._know(anomaly.entity)
-            chance = odds(
-                self.threshold(),
-                self.tests_per_second(),
-                len(self._entities),
-                self.settings.group_window,
-            )
-            where = homes(
-                anomaly, self.ledger.footprints(), self.topology, self.settings.group_window
-            )
-            done += self.ledger.absorb(anomaly, where, partial(opens, chance=chance))
-        return self._say(done)
-
-    def _rank(self, anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent]) -> Any:
-        return rank(anomalies, changes, self.topology)
+        return self.news.say(self.placement.place(found))
 
     # --- budget -----------------------------------------------------------------------------
 
@@ -319,59 +269,16 @@ class Engine:
 
     def threshold(self) -> float:
         """Return the surprise that one anomaly needs under the alert budget."""
-        return budget_threshold(self.settings.budget, self.tests_per_second())
-
-    # --- what people hear -------------------------------------------------------------------
-
-    def _say(self, transitions: Sequence[Transition]) -> list[Transition]:
-        """Decide what is told: old news is not, nor is the end of what nobody heard of."""
-        said: list[Transition] = []
-        for t in _folded(transitions):
-            known = self.ledger.is_told(t.incident.id)
-            tell = (
-                (self._caught_up or (known and t.kind in _LAST))
-                and t.incident.state is not State.CANDIDATE
-                and t.incident.severity >= Severity.WARNING
-                and (known or t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED))
-            )
-            if tell:
-                self.ledger.told(t.incident.id, t.at)
-            picture = replace(t.incident, told=True) if known or tell else t.incident
-            said.append(Transition(t.kind, picture, t.at, tell=tell))
-        return said
-
-    def _caught(self, at: float) -> list[Transition]:
-        if self._caught_up or at < self._news_from:
-            return []
-        self._caught_up = True
-        return self._say(self.ledger.tell_open(at))
+        return self.placement.threshold()
 
     def expect(self, told: Sequence[Incident]) -> None:
         """Remember what people were told is open: what is not derived again is resolved."""
-        seen = {i.id: i.seq for i in self.ledger.pictures}
-        self._orphans = {i.id: i for i in told if seen.get(i.id, -1) < i.seq}
+        self.news.expect(told)
 
     @property
     def caught_up(self) -> bool:
         """Return whether what happens now is news."""
-        return self._caught_up
-
-    def _adopt(self, at: float) -> list[Transition]:
-        for incident in self.ledger.pictures:
-            orphan = self._orphans.get(incident.id)
-            if orphan is not None and (incident.seq >= orphan.seq or incident.state in _LIVE):
-                # The ledger has it again, and will end it itself.
-                del self._orphans[incident.id]
-        done = []
-        wait = self.settings.ledger.resolve_after + self.settings.hold
-        for orphan in list(self._orphans.values()):
-            if at <= orphan.updated_at + wait:
-                continue
-            del self._orphans[orphan.id]
-            ended = replace(orphan, state=State.RESOLVED, seq=orphan.seq + 1, resolved_at=at)
-            done.append(Transition(TransitionKind.RESOLVED, ended, at))
-            self.facts["incidents_adopted"] += 1
-        return done
+        return self.news.caught_up
 
     @property
     def kinds(self) -> KindCache:
@@ -385,26 +292,25 @@ class Engine:
         for part in (self.metrics.facts, self.ledger.facts):
             taken.update(part)
             part.clear()
-        for kind, n in self.anomalies.items():
+        for kind, n in self.placement.kinds.items():
             taken[f"anomaly:{kind}"] += n
-        self.anomalies.clear()
+        self.placement.kinds.clear()
         taken["evicted"] += self.logs.evicted
         self.logs.evicted = 0
         return taken
 
     def young(self) -> list[str]:
         """Name what is still warming up: workloads, and metric series in all."""
-        young = self.logs.young()
-        if (n := self.metrics.young()) > 0:
-            young.append(f"{n} metric series")
-        return young
+        series = self.metrics.young()
+        return self.logs.young() + ([f"{series} metric series"] if series else [])
 
     def reconfigure(self, settings: EngineSettings) -> None:
         """Take new settings and keep what was learned; windows keep their width."""
         same = replace(settings, window=replace(settings.window, width=self.settings.window.width))
         self.settings = same
         self.flows.hold, self.flows.max_streams = same.hold, same.max_streams
-        self.topology = Topology(same.calls)
+        self.placement.topology = Topology(same.calls)
+        self.placement.budget, self.placement.window = same.budget, same.group_window
         self.ledger.settings = same.ledger
 
     def incidents(self) -> list[Incident]:
@@ -441,8 +347,8 @@ class Engine:
             "step": self._step,
             "busy": self._busy,
             "quiet": self._quiet,
-            "caught_up": self._caught_up,
-            "entities": sorted(self._entities),
+            "caught_up": self.news.caught_up,
+            "entities": sorted(self.placement.entities),
             "width": self.settings.window.width,
         }
         return (
@@ -469,8 +375,8 @@ class Engine:
         self._points_at = saved.header["points_at"]
         self._step, self._busy = saved.header["step"], saved.header["busy"]
         self._quiet = saved.header["quiet"]
-        self._caught_up = saved.header["caught_up"]
-        self._entities = set(saved.header["entities"])
+        self.news.caught_up = saved.header["caught_up"]
+        self.placement.entities = set(saved.header["entities"])
         if "waiting" in by_name:
             self._waiting.restore(by_name["waiting"])
         self.logs.restore(by_name)
@@ -481,8 +387,7 @@ class Engine:
 
     def late_news(self, news_from: float) -> None:
         """After a downtime: learn the backlog first, tell only what is still open at its end."""
-        self._news_from = news_from
-        self._caught_up = False
+        self.news.begin(news_from)
 
 
 _SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "rivers", "ledger"}
@@ -495,18 +400,3 @@ def _change(command: Command) -> ChangeEvent:
     except ValueError:
         at = command.at
     return ChangeEvent(at, args.get("kind", "change"), command.target, args.get("title", ""))
-
-
-def _folded(transitions: Sequence[Transition]) -> list[Transition]:
-    """Fold an escalation into the opening of the same moment: one message says both."""
-    folded: list[Transition] = []
-    opened: dict[tuple[str, float], int] = {}
-    for t in transitions:
-        key = (t.incident.id, t.at)
-        if t.kind is TransitionKind.ESCALATED and key in opened:
-            folded[opened[key]] = Transition(TransitionKind.OPENED, t.incident, t.at)
-            continue
-        if t.kind is TransitionKind.OPENED:
-            opened[key] = len(folded)
-        folded.append(t)
-    return folded

@@ -73,6 +73,7 @@ class Flows:
         # How many streams stand at each bound: their bounds are few, however many they are.
         self._bounds: Counter[float] = Counter()
         self._low: float | None = None
+        self._first_tick = math.inf
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -90,6 +91,36 @@ class Flows:
         if self._low is None:
             self._low = min(self._bounds, default=math.inf)
         return self._low
+
+    def would_close(self, item: Watched) -> bool:
+        """Return whether *item* would close a window."""
+        flow = self.get(item.stream.id)
+        if flow is None:
+            return False
+        if flow.windows.unsettled:
+            return True
+        to = self.idle_mark(flow, item.at)
+        return to is not None and flow.windows.closes(to)
+
+    def high(self, stream_id: str) -> float | None:
+        """Return the highest accepted time of a stream."""
+        flow = self.get(stream_id)
+        return None if flow is None else flow.windows.high
+
+    def watermark(self, stream_id: str) -> float | None:
+        """Return the time before which a stream's windows are closed, ``None`` before any."""
+        flow = self.get(stream_id)
+        return None if flow is None else flow.windows.watermark
+
+    def is_live(self, at: float, points_at: float) -> bool:
+        """Return whether event time follows the wall clock: else its ticks mean nothing here."""
+        if points_at > at - LIVE:
+            return True
+        if not len(self):
+            # The first files are still being looked for: they may tell of another time.
+            self._first_tick = min(self._first_tick, at)
+            return at - self._first_tick > self.hold
+        return self.any_live
 
     @property
     def any_live(self) -> bool:
