@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.bank_learn import Events, follow, learn_pace, learn_season, union
-from detectors.bank_look import WARMUP, Look, Places, Policy, look
+from detectors.bank_look import RELEASE, WARMUP, Look, Places, Policy, look
 from detectors.bank_rows import (
     BLAME,
     LAST_AT,
@@ -37,7 +37,7 @@ from detectors.bank_scores import (
     BankScores,
     describe,
 )
-from detectors.calibrate import Floats, Selector, TailCalibrator, Wide, pick
+from detectors.calibrate import ONE, Floats, Selector, TailCalibrator, Wide, fixed, pick
 from detectors.level import gain
 from detectors.season import SeasonTable
 
@@ -60,8 +60,10 @@ BLOCK: Final = 4096
 _BIT: Final = np.array([1, 2, 4, 8])
 _VERSION: Final = 1
 # What only a good sample changes; the rest follows a departing series too.
-_GOOD: Final = np.array([SPREAD, NOISE, PLAIN_SPREAD, SEASON_SPREAD, SEEN, WEIGHT, OFFSET], np.intp)
-_GOOD_WIDE: Final = np.array([LEVEL, PLAIN], np.intp)
+_GOOD: Final = np.array(
+    [SPREAD, NOISE, PLAIN_SPREAD, SEASON_SPREAD, SEEN, WEIGHT, OFFSET], np.intp
+)[:, None]
+_GOOD_WIDE: Final = np.array([LEVEL, PLAIN], np.intp)[:, None]
 
 
 class SeriesBank:
@@ -96,7 +98,9 @@ class SeriesBank:
         self._rows = BankRows()
         self._tails = TailCalibrator(4, memory=2 * memory)
         self._season = SeasonTable(slots, period) if slots else None
-        self._policy = Policy(memory, accept_after, flag)
+        self._policy = Policy(
+            fixed(memory), accept_after, fixed(flag), fixed(min(1.0, RELEASE * flag))
+        )
         self._asked = np.zeros(0, np.int64)
         self._parts: list[tuple[slice, Selector]] = []
         self._last: tuple[float, NDArray[np.int64], list[tuple[slice, Look]]] | None = None
@@ -224,20 +228,20 @@ class SeriesBank:
 
     def _learn(self, j: Look) -> None:
         wide, narrow = j.wide, j.narrow
-        late = (j.last_at >= j.at).nonzero()[0]
-        if len(late) == len(j.last_at):
+        late = j.last_at >= j.at
+        if not late.ndim and late:
             return
-        old = union(j.missing, late)
+        old = union(j.missing, late.nonzero()[0]) if late.ndim else j.missing
         if len(old) == len(j.value):
             return
         # What learns less is picked out and put back: all others need no masks.
         events = Events.of(j, old, self.flag)
         held = union(old, events.departing)
         before = narrow[:, old], wide[:, old]
-        kept = narrow[_GOOD[:, None], events.departing], wide[_GOOD_WIDE[:, None], events.departing]
+        kept = narrow[_GOOD, events.departing], wide[_GOOD_WIDE, events.departing]
 
-        seen = narrow[SEEN] + 1.0
-        weight = gain(seen, j.dt, self.memory)
+        seen = narrow[SEEN] + ONE
+        weight = gain(seen, j.dt, self._policy.memory)
         weight[held] = 0.0
         if self._season is not None:
             learn_season(j, self._season, weight, held)
@@ -248,16 +252,17 @@ class SeriesBank:
         learn_pace(j)
         wide[LAST_AT] = j.at
 
-        narrow[_GOOD[:, None], events.departing], wide[_GOOD_WIDE[:, None], events.departing] = kept
         events.write(j)
-        narrow[:, old], wide[:, old] = before
+        if len(held):
+            narrow[_GOOD, events.departing], wide[_GOOD_WIDE, events.departing] = kept
+            narrow[:, old], wide[:, old] = before
         if not isinstance(j.sel, slice):
             self._rows.narrow[:, j.sel], self._rows.wide[:, j.sel] = narrow, wide
 
     def _learn_tails(self, j: Look, events: Events, held: Places, seen: Floats) -> None:
         # A departure that went away by itself is normal for this series, once: it is taught when
         # it is over, or the lesson would end it, as one exceedance of the members that found it.
-        weight = np.ones(1, np.float32)
+        weight = ONE
         if len(held) or len(j.young) or len(events.accepted):
             weight = np.ones(len(j.value), np.float32)
             weight[held] = 0.0

@@ -29,7 +29,7 @@ from detectors.bank_rows import (
     UP,
     WEIGHT,
 )
-from detectors.calibrate import Floats
+from detectors.calibrate import ONE, ZERO, Floats, fixed
 from detectors.level import FIRST, limited
 from detectors.season import TRUSTED, SeasonTable, ramp
 
@@ -45,8 +45,11 @@ USEFUL: Final = 0.7
 RAMP: Final = 3 * 3600.0
 """Seconds over which a season comes into use: shorter looks like a jump, longer wastes days."""
 
-_LN2: Final = math.log(2.0)
-_KEEP_FAST: Final = math.log(1.0 - FAST)
+_KEEP_FAST: Final = fixed(math.log(1.0 - FAST))
+_TWO: Final = fixed(2.0)
+_SIX: Final = fixed(6.0)
+_USEFUL: Final = fixed(USEFUL)
+_SHORTEST: Final = fixed(1e-6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +85,8 @@ class Events:
 
     def write(self, j: Look) -> None:
         narrow, since = j.narrow, j.wide[SINCE]
-        narrow[QUIET] += 1.0
-        narrow[STREAK] = 0.0
+        narrow[QUIET] += ONE
+        narrow[STREAK] = ZERO
         if self is _NO_EVENTS:
             return
         narrow[QUIET, self.flagged] = 0.0
@@ -100,18 +103,18 @@ _NO_EVENTS = Events(NONE, NONE, NONE, NONE, NONE, np.zeros(0, np.float32), np.ze
 def follow(j: Look, seen: Floats, weight: Floats, accepted: Places) -> None:
     """Move forecast, level and spreads."""
     wide, narrow = j.wide, j.narrow
-    first = j.young[seen[j.young] < FIRST]
-    reach = 6.0 * j.unit[1]
+    reach = _SIX * j.unit[1]
     if len(streaks := narrow[STREAK].nonzero()[0]):
-        reach[streaks] *= np.exp(np.minimum(narrow[STREAK, streaks], 20.0) * np.float32(_LN2))
+        reach[streaks] *= np.exp2(np.minimum(narrow[STREAK, streaks], np.float32(20.0)))
     step = np.minimum(j.off[1], reach)
     np.maximum(step, np.negative(reach, out=reach), out=step)
-    step[first] = j.off[1, first]
-    ratio = j.dt / np.maximum(j.pace, np.float32(1e-6))
-    step *= 1.0 - np.exp(ratio * np.float32(_KEEP_FAST))
-    wide[FAST_LEVEL] += step
     error = limited(j.off, j.unit)
-    error[:, first] = j.off[:, first]
+    if len(j.young):
+        first = j.young[seen[j.young] < FIRST]
+        step[first] = j.off[1, first]
+        error[:, first] = j.off[:, first]
+    step *= ONE - np.exp(j.dt / np.maximum(j.pace, _SHORTEST) * _KEEP_FAST)
+    wide[FAST_LEVEL] += step
     usual = narrow[NOISE, accepted]
     wide[LEVEL] += weight * error[0]
     np.abs(error, out=error)
@@ -139,7 +142,8 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     season.learn(j.slot, j.sel, rest, j.dt, fresh=fresh, kept=held)
     plain = (j.rest - j.wide[PLAIN]).astype(np.float32)
     wide, spread = np.abs(plain), narrow[PLAIN_SPREAD]
-    most = 2.0 * np.maximum(wide, spread)
+    most = np.maximum(wide, spread)
+    most *= _TWO
     wide -= spread
     wide *= weight
     spread += wide
@@ -147,7 +151,7 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     j.wide[PLAIN] += plain
     trusted = j.passes >= TRUSTED
     fitted = narrow[SEASON_SPREAD]
-    if trusted.any():
+    if np.count_nonzero(trusted):
         left = np.minimum(np.abs(rest - j.slot_value), most)
         first = (trusted & (fitted == 0.0)).nonzero()[0]
         fitted[first] = spread[first]
@@ -155,9 +159,9 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
         left *= weight
         left *= trusted
         fitted += left
-    useful = fitted < USEFUL * spread
-    useful &= fitted > 0.0
-    if narrow[WEIGHT].any() or useful.any():
+    useful = fitted < _USEFUL * spread
+    useful &= fitted > ZERO
+    if np.count_nonzero(useful) or np.count_nonzero(narrow[WEIGHT]):
         narrow[WEIGHT] = ramp(narrow[WEIGHT], useful, j.dt, RAMP)
     narrow[OFFSET] = j.offset
 
@@ -165,7 +169,7 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
 def learn_pace(j: Look) -> None:
     """Learn the pace of rows that were not told theirs: it is kept negative."""
     pace = j.narrow[PACE]
-    if pace.min() > 0.0:
+    if not np.count_nonzero(pace <= ZERO):
         return
     moved = np.where(pace == 0.0, -j.dt, pace + np.float32(0.1) * (-j.dt - pace))
     learning = (j.last_at > -np.inf) & (pace <= 0.0)

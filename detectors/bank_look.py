@@ -30,7 +30,16 @@ from detectors.bank_rows import (
     UP,
     WEIGHT,
 )
-from detectors.calibrate import Floats, Selector, TailCalibrator, Wide, combine
+from detectors.calibrate import (
+    ONE,
+    ZERO,
+    Floats,
+    Selector,
+    TailCalibrator,
+    Wide,
+    combine,
+    fixed,
+)
 from detectors.level import scale
 from detectors.season import SeasonTable
 from detectors.shift import cumulate
@@ -54,15 +63,26 @@ Places = NDArray[np.intp]
 NONE: Final[Places] = np.zeros(0, np.intp)
 _NO_VALUES: Final[Floats] = np.zeros(0, np.float32)
 _NO_PASSES: Final = np.zeros(0, np.uint32)
+_LARGEST: Final = np.array(LARGEST)
+_NO_EACH: Final = np.zeros((4, 0), np.float32)
+_NO_MASK: Final = np.zeros(0, np.bool_)
+_FOUR: Final = fixed(4.0)
+_SIX: Final = fixed(6.0)
+_FLOOR: Final = fixed(1.02)
+_RECENT_WEIGHT: Final = fixed(RECENT_WEIGHT)
+_SHORTEST: Final = fixed(1e-6)
+_STALEST: Final = fixed(64.0)
+_WARMUP: Final = fixed(WARMUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What of a bank's configuration a look needs."""
+    """What of a bank's configuration a look needs; arrays where that is faster."""
 
-    memory: float
+    memory: Floats
     accept_after: float
-    flag: float
+    flag: Floats
+    warm: Floats
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +90,7 @@ class Look:
     """Hold all that one look at a block yields; learning needs the same numbers.
 
     Fields of two lines are for the level and for the forecast, or up and down. ``last_at``,
-    ``pace`` and ``dt`` have one entry when all rows are alike. Places are indexes into the
+    ``pace`` and ``dt`` are one number when all rows are alike. Places are indexes into the
     block: ``missing`` has no value now, ``unborn`` never had one, ``young`` too few, ``hot`` may
     be surprising (``each`` holds its members), ``events`` departed before or do now, as the
     three masks on it say.
@@ -110,6 +130,25 @@ class Look:
     accepted: NDArray[np.bool_]
 
 
+def _times(last_at: Wide, pace: Floats, at: float) -> tuple[Wide, Floats, Floats, Floats]:
+    """Return last times, paces, the time a sample stands for, how stale forecasts are.
+
+    Rows of one scrape share their times: then all four are one number each.
+    """
+    pace = np.abs(pace)
+    alike = last_at[0] == last_at[-1] and pace[0] == pace[-1]
+    if alike and np.logical_and.reduce((last_at == last_at[0]) & (pace == pace[0])):
+        last_at, pace = last_at[0].reshape(()), pace[0].reshape(())
+    gap = np.where(last_at > -np.inf, at - last_at, 0.0).astype(np.float32)
+    paced = pace > ZERO
+    # A gap is not evidence: it counts as four paces at most.
+    dt = np.maximum(np.where(paced, np.minimum(gap, _FOUR * pace), gap), ZERO)
+    # After a gap the forecast is old; its error grows like that of a random walk.
+    stale = np.sqrt(np.minimum(np.maximum(gap / np.maximum(pace, _SHORTEST), ONE), _STALEST))
+    stale = np.where(paced, stale, ONE)
+    return last_at, pace, np.asarray(dt), np.asarray(stale)
+
+
 def look(
     sel: Selector,
     fields: tuple[Wide, Floats],
@@ -123,8 +162,8 @@ def look(
     """Judge *value* of the chosen rows, whose *fields* are these; change nothing."""
     wide, narrow = fields
     seen, noise = narrow[SEEN], narrow[NOISE]
-    missing = (~(np.abs(value) <= LARGEST)).nonzero()[0]
-    young = (seen < WARMUP).nonzero()[0]
+    missing = (~(np.abs(value) <= _LARGEST)).nonzero()[0]
+    young = (seen < _WARMUP).nonzero()[0]
     unborn = young[seen[young] == 0.0] if len(young) else NONE
     origin, last_at = wide[ORIGIN], wide[LAST_AT]
     if len(missing):
@@ -133,21 +172,7 @@ def look(
     if len(unborn):
         origin = origin.copy()
         origin[unborn] = value[unborn]
-    # Rows of one scrape share their times: then one entry stands for all.
-    if last_at[0] == last_at[-1] and bool((last_at == last_at[0]).all()):
-        last_at = last_at[:1]
-    pace = np.abs(narrow[PACE])
-    if pace[0] == pace[-1] and bool((pace == pace[0]).all()):
-        pace = pace[:1]
-    gap = np.where(last_at > -np.inf, at - last_at, 0.0).astype(np.float32)
-    paced = pace > 0.0
-    # A gap is not evidence: it counts as four paces at most.
-    dt = np.where(paced, np.minimum(gap, np.float32(4.0) * pace), gap)
-    np.maximum(dt, 0.0, out=dt)
-    # After a gap the forecast is old; its error grows like that of a random walk.
-    stale = np.minimum(np.maximum(gap / np.maximum(pace, np.float32(1e-6)), 1.0), 64.0)
-    stale = np.where(paced, np.sqrt(stale), np.float32(1.0))
-
+    last_at, pace, dt, stale = _times(last_at, narrow[PACE], at)
     slot, offset, slot_value, passes = 0, narrow[OFFSET], _NO_VALUES, _NO_PASSES
     if season is not None:
         slot = season.slot(at)
@@ -161,11 +186,10 @@ def look(
     # The largest value of late, not of now: a series back at 0 has not lost its scale.
     size = value.astype(np.float32)
     np.abs(size, out=size)
-    fade = np.float32(policy.memory) / (dt + np.float32(policy.memory))
-    np.maximum(size, narrow[SIZE] * fade, out=size)
+    np.maximum(size, narrow[SIZE] * (policy.memory / (dt + policy.memory)), out=size)
     # With a season the spread around it counts, not the one from before it was known.
     unit = narrow[SPREAD : NOISE + 1]
-    if narrow[WEIGHT].any():
+    if np.count_nonzero(narrow[WEIGHT]):
         unit = unit.copy()
         unit[0] += narrow[WEIGHT] * (np.minimum(narrow[SEASON_SPREAD], unit[0]) - unit[0])
     unit = scale(unit, size, seen)
@@ -177,20 +201,20 @@ def look(
     np.divide(away, unit, out=raw[:2])
     sums = cumulate(narrow[UP : DOWN + 1], off[0] / unit[0])
     np.maximum(sums[0], sums[1], out=raw[2])
-    shown = np.minimum(away[1], 6.0 * unit[1])
+    shown = np.minimum(away[1], _SIX * unit[1])
     recent = narrow[RECENT]
     shown -= recent
-    shown *= np.maximum(1.0 / (seen + 1.0), np.float32(RECENT_WEIGHT))
+    shown *= np.maximum(ONE / (seen + ONE), _RECENT_WEIGHT)
     shown += recent
     recent = shown
     # A floor of one unit's hundredth: two silent spreads are equal, not undefined.
-    usual = 1.02 * unit[1]
+    usual = _FLOOR * unit[1]
     change = recent - noise
     change += usual
     change /= usual
     np.log(change, out=change)
     np.abs(change, out=change)
-    np.multiply(change, 4.0, out=raw[3])
+    np.multiply(change, _FOUR, out=raw[3])
     if len(missing):
         raw[:, missing] = 0.0
     if len(unborn):
@@ -199,10 +223,10 @@ def look(
     edges = tails.edges(sel)
     ratio = raw / edges
     surprise = tails.calm(sel, ratio)
-    hot = ratio.max(axis=0) > 1.0
-    hot |= surprise >= min(1.0, RELEASE * policy.flag)
+    hot = np.maximum.reduce(ratio, axis=0) > ONE
+    hot |= surprise >= policy.warm
     loud = hot.nonzero()[0]
-    each = np.zeros((4, 0), np.float32)
+    each = _NO_EACH
     if len(loud):
         these = loud + sel.start if isinstance(sel, slice) else sel[loud]
         each = tails.surprise(these, np.minimum(raw.take(loud, axis=1), np.float32(LARGEST)))
@@ -213,10 +237,10 @@ def look(
     departing = surprise >= policy.flag
     departing |= since == since  # noqa: PLR0124 - NaN is "no departure"
     events = departing.nonzero()[0]
-    lasting = flagged = accepted = np.zeros(0, np.bool_)
+    lasting = flagged = accepted = _NO_MASK
     if len(events):
         lasting = ~np.isnan(since[events])
-        flagged = surprise[events] >= np.where(lasting, RELEASE, 1.0) * policy.flag
+        flagged = surprise[events] >= np.where(lasting, np.float32(RELEASE), ONE) * policy.flag
         if len(missing):
             flagged &= ~np.isin(events, missing)
         hold = np.maximum(policy.accept_after, SMALLEST_HOLD * np.abs(narrow[PACE, events]))

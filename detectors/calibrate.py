@@ -46,8 +46,31 @@ HURRY: Final = 10.0
 
 MIN_GAIN: Final = 1e-5
 _LN10: Final = math.log(10.0)
+
+
+def fixed(value: float) -> Floats:
+    """Return a number as an array: on few rows that is half the cost of a Python float."""
+    return np.array(value, np.float32)
+
+
+ZERO: Final = fixed(0.0)
+ONE: Final = fixed(1.0)
 _QUANTILE_STEP: Final = 2.0
 """One over the density of log scores near the 95 % point, for a normal and for t(3)."""
+
+_HALF: Final = fixed(0.5)
+_FOUR: Final = fixed(4.0)
+_UNSEEN: Final = fixed(20.0)
+_GROWN: Final = fixed(40.0)
+_LEAST: Final = fixed(1e-6)
+_TAIL: Final = fixed(TAIL_SHARE)
+_SHARE_FLOOR: Final = fixed(SHARE_FLOOR)
+_HURRY: Final = fixed(HURRY)
+_MIN_GAIN: Final = fixed(MIN_GAIN)
+_MOST_GAIN: Final = fixed(0.2)
+_LOG_FLOOR: Final = fixed(math.log(EDGE_FLOOR))
+_FALL: Final = fixed(-TAIL_SHARE * _QUANTILE_STEP)
+_RISE: Final = fixed((1.0 - TAIL_SHARE) * _QUANTILE_STEP)
 
 
 class TailCalibrator:
@@ -60,6 +83,8 @@ class TailCalibrator:
     def __init__(self, members: int, *, memory: float = 14 * 86400.0) -> None:
         self.members = members
         self.memory = memory
+        self._members = fixed(members)
+        self._per_second = fixed(1.0 / memory)
         self.log_edge = np.full((members, 0), math.log(PRIOR_EDGE), np.float32)
         self.first = np.full((members, 0), PRIOR_SHAPE, np.float32)
         self.second = np.full((members, 0), 2 * PRIOR_SHAPE**2, np.float32)
@@ -114,20 +139,21 @@ class TailCalibrator:
         *ratio* holds the scores over their edges. One logarithm a row instead of five a member.
         """
         share = self._share(sel)
-        inside = np.minimum(ratio, 1.0)
-        inside *= np.subtract(1.0, share, out=share)
-        np.subtract(1.0, inside, out=inside)
-        total = np.reciprocal(inside, out=inside).sum(axis=0)
-        total *= np.float32(1.0 / self.members)
+        inside = np.minimum(ratio, ONE)
+        inside *= np.subtract(ONE, share, out=share)
+        np.subtract(ONE, inside, out=inside)
+        total: Floats = np.add.reduce(np.reciprocal(inside, out=inside), axis=0)
+        total /= self._members
         found: Floats = np.log10(total, out=total)
         return found
 
     def _share(self, sel: Selector) -> Floats:
         # Ties and calmed series put another share above the edge than the one aimed at.
-        unseen = 1.0 / (pick(self.count, sel) + 20.0)
-        np.maximum(unseen, SHARE_FLOOR, out=unseen)
+        unseen = pick(self.count, sel) + _UNSEEN
+        np.divide(ONE, unseen, out=unseen)
+        np.maximum(unseen, _SHARE_FLOOR, out=unseen)
         share: Floats = np.maximum(pick(self.share, sel), unseen)
-        return np.minimum(share, 0.5, out=share)
+        return np.minimum(share, _HALF, out=share)
 
     def learn(
         self,
@@ -140,42 +166,45 @@ class TailCalibrator:
         """Learn *raw* where *weight* is 1; *dt* is the time each row's sample stands for.
 
         Exceedances are clipped, so one giant teaches "this happens", not "giants are normal".
-        *dt* and *weight* may hold one entry for all rows. *beyond* are the places of the only
+        *dt* and *weight* may be one number for all rows. *beyond* are the places of the only
         rows in which a score may be above its edge, where the caller knows them.
         """
         if beyond is None:
             beyond = np.arange(raw.shape[1])
         log_edge, share = pick(self.log_edge, sel), pick(self.share, sel)
         count = pick(self.count, sel) + weight
-        forget = dt * np.float32(1.0 / self.memory)
-        gain = 4.0 / (count + 40.0)
-        np.maximum(gain, np.maximum(forget, np.float32(MIN_GAIN)), out=gain)
-        gain *= weight
-        over = np.log(np.maximum(raw.take(beyond, axis=1), np.float32(1e-6)))
+        forget = dt * self._per_second
+        gain = count + _GROWN
+        np.divide(_FOUR, gain, out=gain)
+        np.maximum(gain, np.maximum(forget, _MIN_GAIN), out=gain)
+        if weight.ndim:
+            gain *= weight
+        over = np.log(np.maximum(raw.take(beyond, axis=1), _LEAST))
         over -= log_edge.take(beyond, axis=1)
         member, place = (over > 0.0).nonzero()
         over, place = over[member, place], beyond[place]
         above = share[member, place], log_edge[member, place]
         # As if nothing were above its edge: true of nineteen in twenty, who need no mask …
-        share = share * (1.0 - gain)
-        np.maximum(share, 1e-6, out=share)
-        fall = np.float32(TAIL_SHARE) / share
-        np.maximum(fall, 1.0, out=fall)
-        np.minimum(fall, HURRY, out=fall)
-        fall *= gain * np.float32(-TAIL_SHARE * _QUANTILE_STEP)
+        share = share * (ONE - gain)
+        np.maximum(share, _LEAST, out=share)
+        fall = _TAIL / share
+        np.maximum(fall, ONE, out=fall)
+        np.minimum(fall, _HURRY, out=fall)
+        fall *= gain * _FALL
         fall += log_edge
         # … and the others are put right after it.
         step = gain[0, place]
         share[member, place] = above[0] + step * (1.0 - above[0])
-        fall[member, place] = above[1] + step * np.float32(_QUANTILE_STEP * (1.0 - TAIL_SHARE))
-        np.maximum(fall, math.log(EDGE_FLOOR), out=fall)
+        fall[member, place] = above[1] + step * _RISE
+        np.maximum(fall, _LOG_FLOOR, out=fall)
         self.share[:, sel], self.log_edge[:, sel], self.count[:, sel] = share, fall, count
+        if not len(place):
+            return
         row = place + sel.start if isinstance(sel, slice) else sel[place]
         seen = count[0, place] * TAIL_SHARE + 4.0 * PRIOR_COUNT
-        if len(forget) > 1:
-            forget = forget[place]
-        step = np.minimum(np.maximum(4.0 / seen, forget / np.float32(TAIL_SHARE)), 0.2)
-        step *= weight[place] if len(weight) > 1 else weight
+        step = np.maximum(_FOUR / seen, (forget[place] if forget.ndim else forget) / _TAIL)
+        np.minimum(step, _MOST_GAIN, out=step)
+        step *= weight[place] if weight.ndim else weight
         self._learn_excess(member, row, over, step)
 
     def _learn_excess(

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import Floats
+from detectors.calibrate import ONE, Floats, fixed
 
 STILL: Final = 0.2
 """A series that never moved is judged in steps of a fifth of its size: a first event after
@@ -23,15 +23,25 @@ TINY: Final = 1e-30
 FIRST: Final = 8.0
 """Samples that are taken as they are, however far out: there is nothing yet to cut them by."""
 
+_STILL: Final = fixed(STILL)
+_MOVING: Final = fixed(MOVING)
+_OUTLIER: Final = fixed(OUTLIER)
+_TINY: Final = fixed(TINY)
+_FAR: Final = fixed(1e9)
+_EIGHT: Final = fixed(8.0)
+_FOUR: Final = fixed(4.0)
+_QUARTERED: Final = fixed(24.0)
 
-def gain(seen: Floats, dt: Floats, memory: float) -> Floats:
+
+def gain(seen: Floats, dt: Floats, memory: Floats | float) -> Floats:
     """Return the weight of a new sample: an average at first, then a memory that grows with age.
 
     A young series forgets over a quarter of its age, so a slow climb in its first hours stays
     within its own spread; from then on ``dt / (memory + dt)`` rules.
     """
-    young = np.maximum(1.0 / np.maximum(seen, 1.0), 4.0 / (seen + 24.0))
-    weight: Floats = np.maximum(young, dt / (dt + memory))
+    weight: Floats = _FOUR / (seen + _QUARTERED)
+    np.maximum(weight, ONE / np.maximum(seen, ONE), out=weight)
+    np.maximum(weight, dt / (dt + memory), out=weight)
     return weight
 
 
@@ -41,19 +51,22 @@ def scale(spread: Floats, size: Floats, seen: Floats) -> Floats:
     *spread* is the mean absolute deviation, *size* the magnitude of level and value. All terms
     are of first order in the unit, so a change of unit changes no ratio. Few samples widen it.
     """
-    size = np.maximum(size, TINY)
-    still = spread / (MOVING * size)
-    np.minimum(still, 1e9, out=still)
+    size = np.maximum(size, _TINY)
+    still = spread / (_MOVING * size)
+    np.minimum(still, _FAR, out=still)
     still *= still
-    still += 1.0
-    np.divide(STILL * size, still, out=still)
-    still += spread * (1.0 + 8.0 / (seen + 1.0))
+    still += ONE
+    np.divide(_STILL * size, still, out=still)
+    few = seen + ONE
+    np.divide(_EIGHT, few, out=few)
+    few += ONE
+    still += spread * few
     return still
 
 
 def limited(error: Floats, unit: Floats) -> Floats:
     """Return *error* cut at ``OUTLIER`` units; the ``FIRST`` samples are not cut by the caller."""
-    reach = OUTLIER * unit
+    reach = _OUTLIER * unit
     cut: Floats = np.minimum(error, reach)
     np.maximum(cut, np.negative(reach, out=reach), out=cut)
     return cut

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calibrate import Floats, Selector
+from detectors.calibrate import ONE, Floats, Selector, fixed
 
 TRUSTED: Final = 2
 """Passes of a slot before it is believed: at least a whole period apart by construction."""
@@ -16,6 +16,8 @@ PASSES_KEPT: Final = 2.5
 """After its first pass a slot forgets over this many passes (periods)."""
 
 _BITS: Final = np.uint32(3)
+_EARLY: Final = fixed(0.1)
+_PASSES_KEPT: Final = fixed(PASSES_KEPT)
 
 
 class SeasonTable:
@@ -31,6 +33,7 @@ class SeasonTable:
         self.slots = slots
         self.period = period
         self.width = period / slots
+        self._width = fixed(self.width)
         self.table: NDArray[np.uint32] = np.zeros((slots, 0), np.uint32)
 
     def grow(self, capacity: int) -> None:
@@ -68,16 +71,16 @@ class SeasonTable:
         """Move *slot* towards *values*; *fresh* rows begin a new pass of it.
 
         *gap* is the time in seconds each value stands for. *kept* are the places (in the
-        selection) that learn nothing. *gap* and *fresh* may hold one entry for all.
+        selection) that learn nothing. *gap* and *fresh* may be one for all.
         """
         packed = self.table[slot, sel]
         passes = packed & _BITS
-        if fresh.any():
+        if np.any(fresh):
             passes += fresh
             np.minimum(passes, 3, out=passes)
-        share = np.minimum(gap, self.width) / np.float32(self.width)
-        late = share / np.float32(PASSES_KEPT)
-        early = np.where(fresh, np.float32(1.0), np.maximum(share, np.float32(0.1)))
+        share = np.minimum(gap, self._width) / self._width
+        late = share / _PASSES_KEPT
+        early = np.where(fresh, ONE, np.maximum(share, _EARLY))
         gain = (passes <= 1) * (early - late)
         gain += late
         moved = (packed & ~_BITS).view(np.float32)

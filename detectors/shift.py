@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import Floats
+from detectors.calibrate import ONE, ZERO, Floats, fixed
 
 ALLOWANCE: Final = 1.0
 """Deviations a sample may be off without adding to the sum: shifts above twice that add fast."""
@@ -20,17 +20,23 @@ CEILING: Final = 1000.0
 CALM: Final = 0.8
 """Factor a sum shrinks by at a sample within one deviation: the past shift is forgotten fast."""
 
+_STEP: Final = fixed(STEP)
+_BACK: Final = fixed(-STEP)
+_WEAR: Final = fixed(CALM - 1.0)
+_ALLOWANCE: Final = fixed(ALLOWANCE)
+_CEILING: Final = fixed(CEILING)
+
 
 def cumulate(sums: Floats, z: Floats) -> Floats:
     """Return both sums, upwards and downwards, after a sample *z* signed deviations off."""
-    step = np.minimum(z, STEP)
-    np.maximum(step, -STEP, out=step)
+    step = np.minimum(z, _STEP)
+    np.maximum(step, _BACK, out=step)
     # Arithmetic, not np.where: a mask without pattern costs ten times as much.
-    keep = np.multiply(np.abs(z) < 1.0, z.dtype.type(CALM - 1.0))
-    keep += 1.0
+    keep = (np.abs(z) < ONE) * _WEAR
+    keep += ONE
     moved: Floats = sums * keep
     moved[0] += step
     moved[1] -= step
-    moved -= ALLOWANCE
-    np.maximum(moved, 0.0, out=moved)
-    return np.minimum(moved, CEILING, out=moved)
+    moved -= _ALLOWANCE
+    np.maximum(moved, ZERO, out=moved)
+    return np.minimum(moved, _CEILING, out=moved)
