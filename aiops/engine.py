@@ -271,14 +271,14 @@ class Engine:
         """Return the surprise that one anomaly needs under the alert budget."""
         return self.placement.threshold()
 
-    def expect(self, told: Sequence[Incident]) -> None:
-        """Remember what people were told is open: what is not derived again is resolved."""
-        self.news.expect(told)
-
     @property
     def caught_up(self) -> bool:
         """Return whether what happens now is news."""
         return self.news.caught_up
+
+    def expect(self, told: Sequence[Incident]) -> None:
+        """Remember what people were told is open: what is not derived again is resolved."""
+        self.news.expect(told)
 
     @property
     def kinds(self) -> KindCache:
@@ -289,12 +289,9 @@ class Engine:
         """Return and clear what departed from the rules, and the anomalies by kind."""
         taken = Counter(self.facts)
         self.facts.clear()
-        for part in (self.metrics.facts, self.ledger.facts):
+        for part in (self.metrics.facts, self.ledger.facts, self.placement.facts):
             taken.update(part)
             part.clear()
-        for kind, n in self.placement.kinds.items():
-            taken[f"anomaly:{kind}"] += n
-        self.placement.kinds.clear()
         taken["evicted"] += self.logs.evicted
         self.logs.evicted = 0
         return taken

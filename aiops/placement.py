@@ -33,7 +33,7 @@ class Placement:
         self.budget = budget
         self.window = window
         self.entities: set[str] = set()
-        self.kinds: Counter[str] = Counter()
+        self.facts: Counter[str] = Counter()
         self._tests = tests
         self._max_entities = max_entities
 
@@ -46,7 +46,7 @@ class Placement:
         """Absorb anomalies in the order of (at, series) and return what followed."""
         done: list[Transition] = []
         for anomaly in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
-            self.kinds[anomaly.kind] += 1
+            self.facts[f"anomaly:{anomaly.kind}"] += 1
             self.know(anomaly.entity)
             chance = odds(self.threshold(), self._tests(), len(self.entities), self.window)
             where = homes(anomaly, self.ledger.footprints(), self.topology, self.window)

@@ -60,7 +60,7 @@ class NoveltyRate:
 
     def to_state(self) -> list[Any]:
         """Return plain values for ``from_state``."""
-        return [self.memory, self.windows, self._events, self._at, self.began]
+        return [self.memory, self.windows, list(self._events), self._at, self.began]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> NoveltyRate:

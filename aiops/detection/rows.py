@@ -130,7 +130,7 @@ class Rows:
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = self.bank.to_state()
         recovered = [[row, since] for row, since in self._recovered.items()]
-        return {"bank": header, "rows": self._row, "recovered": recovered}, arrays
+        return {"bank": header, "rows": dict(self._row), "recovered": recovered}, arrays
 
     @classmethod
     def from_state(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Rows:
