@@ -13,7 +13,8 @@ from aiops.telemetry import Telemetry
 class DaemonIntake:
     """Deliver one source's items into the pump (see ``protocols.Intake``).
 
-    ``streams`` and ``measured`` (sources of points) say what it has brought.
+    ``streams`` and ``measured`` (sources of points) say what it has brought; ``begun`` is set once
+    it has announced its streams: with the first item that it reads, or when it has to wait.
     """
 
     def __init__(
@@ -21,6 +22,7 @@ class DaemonIntake:
     ) -> None:
         self.streams: dict[str, Stream] = {}
         self.measured: set[str] = set()
+        self.begun = asyncio.Event()
         self._pump = pump
         self._telemetry = telemetry
         self._name = name
@@ -30,6 +32,7 @@ class DaemonIntake:
         return self._clock()
 
     async def sleep(self, seconds: float) -> None:
+        self.begun.set()
         await asyncio.sleep(seconds)
 
     def resume(self, stream_id: str) -> str | None:
@@ -46,6 +49,8 @@ class DaemonIntake:
             self.streams[item.stream.id] = item.stream
         elif isinstance(item, Points):
             self.measured.add(item.source)
+        if not isinstance(item, Opened):
+            self.begun.set()
         await self._pump.put(item)
 
     def forget(self, stream: Stream) -> None:

@@ -155,13 +155,13 @@ class Daemon:
         gc.freeze()
         sys.setswitchinterval(0.001)
         telling = self._background(self._telling.consume(self._results), "results")
+        telling.add_done_callback(lambda _: self.stop())
+        self._pump.start()
+        await self._sources.start(self.plan.sources)
         timers = [
             self._background(self._tick(store), "tick"),
             self._background(self._cuts(store), "cuts"),
         ]
-        telling.add_done_callback(lambda _: self.stop())
-        self._pump.start()
-        self._sources.start(self.plan.sources)
         self.ready = True
         self._begun.set()
         systemd.notify(f"READY=1\nSTATUS=watching {len(self.plan.sources)} sources")
@@ -202,8 +202,7 @@ class Daemon:
             self._break(self._pump.failure)
         if self._broken is None:
             await self._last_cut()
-        ended = await self._pump.stop(1.0)
-        if ended:
+        if await self._pump.stop(0.5):
             await asyncio.wait({telling}, timeout=1.0)
         telling.cancel()
         await asyncio.wait({telling, *timers}, timeout=0.5)
@@ -397,7 +396,7 @@ class Daemon:
             await self._pump.ask(lambda engine: engine.reconfigure(settings))
         self._sending = self._new_sending(store)
         self._sending.start(await self._on_writer(lambda: told_and_open(store)))
-        self._sources.start(plan.sources)
+        await self._sources.start(plan.sources)
         new = plan.settings
         if (old.web, old.state, old.logging) != (new.web, new.state, new.logging):
             problem = "web, state and logging change at the next start"

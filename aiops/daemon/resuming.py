@@ -32,7 +32,8 @@ def resume(
         saved = 0.0 if newest is None else newest
     old = cut is None or now - saved > DOWNTIME or not engine.caught_up
     if old and news_from == "start":
-        engine.late_news(now)
+        # What is old may take as long to come by as one stream is waited for.
+        engine.late_news(now + engine.settings.hold)
     engine.expect(told_and_open(store))
     pump.remember(_journal(store, pump.journal_seq), _commands(store, pump.command_seq))
     return cold

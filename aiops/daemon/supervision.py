@@ -15,6 +15,9 @@ from aiops.telemetry import Telemetry
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
+# These speak of this very moment: whoever speaks of the past must be heard first.
+_PRESENT = frozenset({"host", "prometheus"})
+_ANNOUNCED_WITHIN = 3.0
 _GRACE = 1.5  # how long a source that was cancelled may take to end
 
 
@@ -29,11 +32,27 @@ class Supervision:
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, sources: Iterable[NamedSource]) -> None:
-        """Start every source."""
+    async def start(self, sources: Iterable[NamedSource]) -> None:
+        """Start every source: those of now when those that know the past have announced it."""
+        present: list[NamedSource] = []
+        past: list[NamedSource] = []
         for named in sources:
-            self.state[named.name] = "running"
-            self._tasks.append(asyncio.create_task(self._keep(named), name=f"source:{named.name}"))
+            (present if named.kind in _PRESENT else past).append(named)
+        begun = [asyncio.create_task(self._start(named).wait()) for named in past]
+        if begun:
+            await asyncio.wait(begun, timeout=_ANNOUNCED_WITHIN)
+        for wait in begun:
+            wait.cancel()
+        for named in present:
+            self._start(named)
+
+    def _start(self, named: NamedSource) -> asyncio.Event:
+        """Start one source; return what is set once it has announced its streams."""
+        self.state[named.name] = "running"
+        intake = DaemonIntake(self._pump, self._telemetry, named.name, self._clock)
+        name = f"source:{named.name}"
+        self._tasks.append(asyncio.create_task(self._keep(named, intake), name=name))
+        return intake.begun
 
     async def stop(self) -> None:
         """End every source; what it put is in the queue, the rest it reads again."""
@@ -44,8 +63,7 @@ class Supervision:
         self._tasks.clear()
         self.state.clear()
 
-    async def _keep(self, named: NamedSource) -> None:
-        intake = DaemonIntake(self._pump, self._telemetry, named.name, self._clock)
+    async def _keep(self, named: NamedSource, intake: DaemonIntake) -> None:
         up = self._telemetry.source_up.labels(named.name)
         pause = _FIRST_PAUSE
         while True:
@@ -54,6 +72,7 @@ class Supervision:
             began = time.monotonic()
             error = await _run(named, intake)
             up.set(0)
+            intake.begun.set()
             if error is None:
                 self.state[named.name] = "ended"
                 await self._ended(intake)

@@ -213,7 +213,10 @@ class Pump:
         return facts
 
     async def stop(self, within: float) -> bool:
-        """Let the engine take what is queued and end its thread; return whether it has."""
+        """Let the engine take what is queued and end its thread; return whether it has.
+
+        What is left when the time is over is let go: its sources read it again.
+        """
         with self._ready:
             self._stopping = True
             self._ready.notify()
@@ -223,6 +226,8 @@ class Pump:
         try:
             await asyncio.wait_for(self._over.wait(), within)
         except TimeoutError:
+            with self._ready:
+                self._items.clear()
             return False
         return True
 

@@ -102,6 +102,20 @@ async def test_an_urgent_cut_comes_before_what_is_queued() -> None:
         assert rig.cuts[0].cursors == {}
 
 
+async def test_the_end_does_not_wait_for_what_can_be_read_again() -> None:
+    """When the time to stop is over, the item at work is the last one."""
+    async with running() as rig:
+        held = rig.hold()
+        await asyncio.sleep(0)
+        for n in range(50):
+            await rig.pump.put(block(AT + n, AT + n + 1, str(n)))
+        assert not await rig.pump.stop(0.01)
+        rig.gate.set()
+        await asyncio.wait_for(rig.ended.wait(), 10)
+        assert rig.pump.cursors == {}
+        await held
+
+
 async def test_the_queue_is_bounded_in_bytes() -> None:
     """A source waits while the queue is full, and goes on when there is room."""
     async with running(max_bytes=4000) as rig:
