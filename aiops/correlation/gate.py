@@ -31,7 +31,7 @@ COMMON = 3  # entities whose work rises together: that is traffic
 IN_STEP = 1.3  # waiting and queues may grow this much faster than the work …
 CROWDED = 1.5  # … and faster still the more of it there is
 # Only what others ask for explains waiting: a busy processor may be the trouble itself.
-_DEMAND = re.compile(r"request|rate\b|rps|qps|traffic|throughput|messages", re.IGNORECASE)
+_DEMAND = re.compile(r"request_|rate\b|rps|qps|traffic|throughput|messages|^lines\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
     felt = [a for a in bad if a.severe and not in_step(a, demand)]
     usage = [a for a in bad if not a.severe]
     if not felt:
-        return _lasting_usage(usage, work, chance)
+        return _lasting_usage(usage, every, chance)
     if any(_alone(a, chance) for a in felt):
         return True
     sore = {a.entity for a in felt}
@@ -117,11 +117,18 @@ def _alone(anomaly: Anomaly, chance: Odds) -> bool:
     return anomaly.surprise >= needed and grown
 
 
-def _lasting_usage(usage: list[Anomaly], work: Mapping[str, float], chance: Odds) -> bool:
-    if len({a.entity for a in usage}) > 1 or len(work) >= COMMON:
+def _lasting_usage(usage: list[Anomaly], every: list[Anomaly], chance: Odds) -> bool:
+    """Return whether one entity alone works unusually, for long, and nobody asked it to."""
+    if len({a.entity for a in usage}) > 1 or len(work_factors(every)) >= COMMON:
         return False
     for a in usage:
-        flood = (_risen(a) or 0.0) >= FLOOD
+        asks = (o for o in every if o.series != a.series and _DEMAND.search(o.series.name))
+        asked_for = work_factors(o for o in asks if o.entity == a.entity)
+        risen = _risen(a) or 0.0
+        # A sum over the past is no proof that work is unusual now.
+        if a.kind in ("shift", "variance") or risen <= asked_for.get(a.entity, 0.0):
+            continue
+        flood = risen >= FLOOD
         asked = chance.threshold + (FLOODED if flood else USAGE)
         wait = LASTING / 5.0 if flood else LASTING
         if a.surprise >= asked and a.at - a.since >= wait and a.seen >= YOUNG:

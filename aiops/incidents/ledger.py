@@ -240,6 +240,8 @@ class Ledger:
         for series, at in other.last.items():
             if series in into.last:
                 into.last[series] = max(at, into.last[series])
+        for series, times in other.risen.items():
+            into.risen[series] = max(times, into.risen.get(series, times))
         into.updated = max(into.updated, other.updated)
         if into.state is State.CANDIDATE and other.ready_at is not None:
             known = into.ready_at

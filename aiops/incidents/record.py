@@ -21,6 +21,7 @@ MAX_SERIES = 60
 MAX_SAMPLES = 3
 CONTEXT = 3.0  # anomalies below this surprise, and good news, join stories but make none
 WIDESPREAD = 3  # entities with errors that make an incident critical
+EXPLAINS = 1800.0  # seconds for which work that rose explains queues
 BEFORE = 120.0  # context from longer before the start says nothing about it
 
 
@@ -51,6 +52,7 @@ class Record:
     dirty: bool = True
     anomalies: dict[str, Anomaly] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
+    risen: dict[str, float] = field(default_factory=dict)
     changes: list[ChangeEvent] = field(default_factory=list)
     suspects: tuple[Suspect, ...] = ()
 
@@ -78,8 +80,12 @@ class Record:
             self.anomalies[key] = replace(anomaly, samples=samples, since=since)
             changed = True
         self.last[key] = max(anomaly.at, self.last.get(key, anomaly.at))
-        if counts(anomaly) and (anomaly.severe or not self.felt):
-            # Work alone does not keep alive what was felt.
+        if not anomaly.severe and anomaly.actual is not None and anomaly.expected:
+            times = anomaly.actual / anomaly.expected
+            self.risen[key] = max(times, self.risen.get(key, times))
+        waiting = self.state is State.CANDIDATE
+        if counts(anomaly) and (anomaly.severe or waiting or not self.felt):
+            # Work alone does not keep alive what was felt; a candidate needs it as explanation.
             self.updated = max(self.updated, anomaly.at)
         if changed:
             self.dirty = True
@@ -103,8 +109,24 @@ class Record:
         return any(a.severe and counts(a) for a in self.anomalies.values())
 
     def recent(self, since: float) -> list[Anomaly]:
-        """Return the anomalies seen at *since* or later: the others are no coincidence."""
-        return [a for key, a in self.anomalies.items() if self.last[key] >= since]
+        """Return the anomalies seen at *since* or later: the others are no coincidence.
+
+        Work is compared with what was usual before it rose: a forecast follows it soon.
+        """
+        found = []
+        for key, anomaly in self.anomalies.items():
+            if self.last[key] >= since:
+                found.append(self._against_usual(key, anomaly))
+            elif not anomaly.severe and self.last[key] >= since - EXPLAINS:
+                # No evidence any more, but it still explains what waits behind it.
+                found.append(replace(self._against_usual(key, anomaly), severity=Severity.INFO))
+        return found
+
+    def _against_usual(self, key: str, anomaly: Anomaly) -> Anomaly:
+        times = self.risen.get(key, 0.0)
+        if anomaly.severe or anomaly.actual is None or times <= 1.0:
+            return anomaly
+        return replace(anomaly, expected=anomaly.actual / times)
 
     def symptoms(self) -> set[str]:
         """Return the series that were felt: the pattern by which it is known again."""

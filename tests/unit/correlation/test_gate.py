@@ -95,3 +95,11 @@ def test_odds_follow_the_number_of_tests() -> None:
     few, many = odds(6.0, 1.0, 10, 300.0), odds(6.0, 100.0, 10, 300.0)
     assert many.coincidence == pytest.approx(few.coincidence + 2.0)
     assert odds(6.0, 0.0, 0, 300.0).coincidence == 0.0
+
+
+def test_work_that_was_asked_for_is_no_story() -> None:
+    """More lines and more processor for more requests are one service doing its work."""
+    flood = busy(factor=25.0, surprise=20.0, since=T - 600, name="lines", kind="surge", log=True)
+    asked = busy(factor=30.0, surprise=4.0, name="request_rate")
+    assert opens([flood], chance=CHANCE)
+    assert not opens([flood, asked], chance=CHANCE)
