@@ -118,6 +118,7 @@ class Look:
     recent: Floats
     raw: Floats
     edges: Floats
+    beyond: Places
     surprise: Floats
     missing: Places
     unborn: Places
@@ -137,8 +138,8 @@ def _times(last_at: Wide, pace: Floats, at: float) -> tuple[Wide, Floats, Floats
     """
     pace = np.abs(pace)
     alike = last_at[0] == last_at[-1] and pace[0] == pace[-1]
-    if alike and np.logical_and.reduce((last_at == last_at[0]) & (pace == pace[0])):
-        last_at, pace = last_at[0].reshape(()), pace[0].reshape(())
+    if alike and not np.count_nonzero((last_at != last_at[0]) | (pace != pace[0])):
+        return _time(last_at[0], pace[0], at)
     gap = np.where(last_at > -np.inf, at - last_at, 0.0).astype(np.float32)
     paced = pace > ZERO
     # A gap is not evidence: it counts as four paces at most.
@@ -146,7 +147,19 @@ def _times(last_at: Wide, pace: Floats, at: float) -> tuple[Wide, Floats, Floats
     # After a gap the forecast is old; its error grows like that of a random walk.
     stale = np.sqrt(np.minimum(np.maximum(gap / np.maximum(pace, _SHORTEST), ONE), _STALEST))
     stale = np.where(paced, stale, ONE)
-    return last_at, pace, np.asarray(dt), np.asarray(stale)
+    return last_at, pace, dt, stale
+
+
+def _time(last: np.float64, pace: np.float32, at: float) -> tuple[Wide, Floats, Floats, Floats]:
+    """Return what ``_times`` does, for one time and pace."""
+    gap = np.float32(at - last) if last > -np.inf else np.float32(0.0)
+    dt, stale = gap, np.float32(1.0)
+    if pace > 0.0:
+        dt = min(gap, np.float32(4.0) * pace)
+        late = gap / max(pace, np.float32(1e-6))
+        if late > 1.0:
+            stale = np.sqrt(min(late, np.float32(64.0)))
+    return np.array(last), np.array(pace), np.array(max(dt, np.float32(0.0))), np.array(stale)
 
 
 def look(
@@ -220,12 +233,8 @@ def look(
     if len(unborn):
         raw[:, unborn] = 0.0
 
-    edges = tails.edges(sel)
-    ratio = raw / edges
-    surprise = tails.calm(sel, ratio)
-    hot = np.maximum.reduce(ratio, axis=0) > ONE
-    hot |= surprise >= policy.warm
-    loud = hot.nonzero()[0]
+    surprise, edges, beyond = tails.together(sel, raw)
+    loud = (surprise >= policy.warm).nonzero()[0]
     each = _NO_EACH
     if len(loud):
         these = loud + sel.start if isinstance(sel, slice) else sel[loud]
@@ -268,6 +277,7 @@ def look(
         recent,
         raw,
         edges,
+        beyond,
         surprise,
         missing,
         unborn,

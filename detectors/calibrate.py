@@ -59,6 +59,10 @@ _QUANTILE_STEP: Final = 2.0
 """One over the density of log scores near the 95 % point, for a normal and for t(3)."""
 
 _HALF: Final = fixed(0.5)
+_LIGHTEST: Final = fixed(1e-3)
+_SHAPES: Final = (fixed(SHAPE_BOUNDS[0]), fixed(SHAPE_BOUNDS[1]))
+_MOST_POWER: Final = fixed(60.0)
+_GIANT: Final = fixed(1e30)
 _FOUR: Final = fixed(4.0)
 _UNSEEN: Final = fixed(20.0)
 _GROWN: Final = fixed(40.0)
@@ -113,39 +117,45 @@ class TailCalibrator:
         for name, value in self._prior().items():
             getattr(self, name)[:, rows] = value
 
-    def edges(self, sel: Selector) -> Floats:
-        """Return the tracked 95 % points, in the unit of the raw scores."""
-        edges: Floats = np.exp(pick(self.log_edge, sel))
-        return edges
-
     def surprise(self, sel: Selector, raw: Floats) -> Floats:
         """Return ``-log10`` of the tail share of *raw*, shape ``(members, rows)``; at least 0."""
-        first, second = pick(self.first, sel), pick(self.second, sel)
         edge = np.exp(pick(self.log_edge, sel))
-        # Moment estimator; its negative part also scales the spread of the excess.
-        light = 1.0 - 0.5 / np.maximum(1.0 - first * first / second, 1e-3)
-        np.minimum(light, 0.0, out=light)
-        shape = np.minimum(np.maximum(first + light, SHAPE_BOUNDS[0]), SHAPE_BOUNDS[1])
-        sigma = edge * first * (1.0 - light)
+        shape, sigma = _pareto(pick(self.first, sel), pick(self.second, sel), edge)
         excess = np.maximum(raw - edge, 0.0)
         beyond = np.log(1.0 + shape * excess / sigma) / shape
         below = -np.log(1.0 - (1.0 - self._share(sel)) * np.minimum(raw / edge, 1.0))
         total: Floats = (beyond + below) * np.float32(1.0 / _LN10)
         return total
 
-    def calm(self, sel: Selector, ratio: Floats) -> Floats:
-        """Return what ``combine(surprise)`` is for rows without a score beyond its edge.
+    def together(self, sel: Selector, raw: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
+        """Return ``combine(surprise)`` up to about 25, the edges, and which scores are beyond.
 
-        *ratio* holds the scores over their edges. One logarithm a row instead of five a member.
+        What is beyond its edge is named by its place in the flattened *raw*. Only those scores
+        need the tail, and only a row needs a logarithm.
         """
+        edges: Floats = np.exp(pick(self.log_edge, sel))
+        ratio = raw / edges
+        beyond = (ratio > ONE).reshape(-1).nonzero()[0]
         share = self._share(sel)
-        inside = np.minimum(ratio, ONE)
+        inside = np.minimum(ratio, ONE, out=ratio)
         inside *= np.subtract(ONE, share, out=share)
         np.subtract(ONE, inside, out=inside)
-        total: Floats = np.add.reduce(np.reciprocal(inside, out=inside), axis=0)
+        inverse = np.reciprocal(inside, out=inside)
+        if len(beyond):
+            member, place = np.divmod(beyond, raw.shape[1])
+            row = place + sel.start if isinstance(sel, slice) else sel[place]
+            edge = edges.reshape(-1)[beyond]
+            shape, sigma = _pareto(self.first[member, row], self.second[member, row], edge)
+            power = raw.reshape(-1)[beyond] - edge
+            power *= shape
+            power /= sigma
+            np.log1p(power, out=power)
+            power /= shape
+            np.exp(np.minimum(power, _MOST_POWER, out=power), out=power)
+            inverse.reshape(-1)[beyond] *= power
+        total: Floats = np.add.reduce(inverse, axis=0)
         total /= self._members
-        found: Floats = np.log10(total, out=total)
-        return found
+        return np.log10(total, out=total), edges, beyond
 
     def _share(self, sel: Selector) -> Floats:
         # Ties and calmed series put another share above the edge than the one aimed at.
@@ -166,12 +176,12 @@ class TailCalibrator:
         """Learn *raw* where *weight* is 1; *dt* is the time each row's sample stands for.
 
         Exceedances are clipped, so one giant teaches "this happens", not "giants are normal".
-        *dt* and *weight* may be one number for all rows. *beyond* are the places of the only
-        rows in which a score may be above its edge, where the caller knows them.
+        *dt* and *weight* may be one number for all rows. *beyond* are the places in the flattened
+        *raw* that are above their edges, where the caller knows them.
         """
-        if beyond is None:
-            beyond = np.arange(raw.shape[1])
         log_edge, share = pick(self.log_edge, sel), pick(self.share, sel)
+        if beyond is None:
+            beyond = (raw > np.exp(log_edge)).reshape(-1).nonzero()[0]
         count = pick(self.count, sel) + weight
         forget = dt * self._per_second
         gain = count + _GROWN
@@ -179,10 +189,7 @@ class TailCalibrator:
         np.maximum(gain, np.maximum(forget, _MIN_GAIN), out=gain)
         if weight.ndim:
             gain *= weight
-        over = np.log(np.maximum(raw.take(beyond, axis=1), _LEAST))
-        over -= log_edge.take(beyond, axis=1)
-        member, place = (over > 0.0).nonzero()
-        over, place = over[member, place], beyond[place]
+        member, place = np.divmod(beyond, raw.shape[1])
         above = share[member, place], log_edge[member, place]
         # As if nothing were above its edge: true of nineteen in twenty, who need no mask …
         share = share * (ONE - gain)
@@ -205,6 +212,7 @@ class TailCalibrator:
         step = np.maximum(_FOUR / seen, (forget[place] if forget.ndim else forget) / _TAIL)
         np.minimum(step, _MOST_GAIN, out=step)
         step *= weight[place] if weight.ndim else weight
+        over = np.log(np.minimum(raw[member, place], _GIANT)) - above[1]
         self._learn_excess(member, row, over, step)
 
     def _learn_excess(
@@ -238,6 +246,25 @@ class TailCalibrator:
             "share": TAIL_SHARE,
             "count": 0.0,
         }
+
+
+def _pareto(first: Floats, second: Floats, edge: Floats) -> tuple[Floats, Floats]:
+    """Return shape and scale of the excess over *edge*, from the moments of its logarithm."""
+    light = first * first
+    light /= second
+    np.subtract(ONE, light, out=light)
+    np.maximum(light, _LIGHTEST, out=light)
+    np.divide(_HALF, light, out=light)
+    # The negative part of the moment estimator also scales the spread of the excess.
+    np.subtract(ONE, light, out=light)
+    np.minimum(light, ZERO, out=light)
+    shape = first + light
+    np.maximum(shape, _SHAPES[0], out=shape)
+    np.minimum(shape, _SHAPES[1], out=shape)
+    sigma = ONE - light
+    sigma *= first
+    sigma *= edge
+    return shape, sigma
 
 
 def pick(array: NDArray[Kind], sel: Selector) -> NDArray[Kind]:

@@ -75,12 +75,13 @@ class SeasonTable:
         """
         packed = self.table[slot, sel]
         passes = packed & _BITS
-        if np.any(fresh):
-            passes += fresh
-            np.minimum(passes, 3, out=passes)
         share = np.minimum(gap, self._width) / self._width
         late = share / _PASSES_KEPT
-        early = np.where(fresh, ONE, np.maximum(share, _EARLY))
+        early = np.maximum(share, _EARLY)
+        if np.count_nonzero(fresh):
+            passes += fresh
+            np.minimum(passes, 3, out=passes)
+            early = np.where(fresh, ONE, early)
         gain = (passes <= 1) * (early - late)
         gain += late
         moved = (packed & ~_BITS).view(np.float32)

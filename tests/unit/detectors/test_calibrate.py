@@ -97,6 +97,22 @@ def test_the_combination_is_not_worse_than_bonferroni() -> None:
     assert agreed == pytest.approx(6.0, abs=1e-3)
 
 
+def test_looking_at_all_members_together_is_combining_them() -> None:
+    """The quick way over all members gives what their surprises combine to, far tails too."""
+    rng = np.random.default_rng(5)
+    tails = learned(np.abs(rng.standard_t(3, 4000)), 4)
+    four = TailCalibrator(4)
+    four.grow(8)
+    for name in ("log_edge", "first", "second", "share"):
+        getattr(four, name)[:, :4] = getattr(tails, name)
+    four.count[:, :4] = tails.count
+    raw = np.abs(rng.standard_t(2, (4, 8))).astype(np.float32) * np.float32(4.0)
+    raw[0, :2] = 1e4, 0.0
+    quick, edges, beyond = four.together(slice(0, 8), raw)
+    np.testing.assert_allclose(quick, combine(four.surprise(slice(0, 8), raw)), atol=1e-4)
+    np.testing.assert_array_equal(beyond, np.flatnonzero(raw > edges))
+
+
 def test_the_threshold_keeps_the_budget() -> None:
     """Expected false exceedances at the threshold are the budget."""
     budget, tests = 2 / 604800, 10_000 / 15
