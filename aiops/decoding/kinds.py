@@ -7,6 +7,7 @@ import re
 from aiops.decoding.lines import SEP, Shape
 from aiops.decoding.shapes import key_space
 from aiops.model import LineKind, Severity
+from aiops.redaction import redact_bytes
 from detectors.masking import Masker, collapse_ids, is_id
 
 CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
@@ -63,7 +64,9 @@ class KindCache:
         parts = shape.split(key)
         if parts.continuation:
             return CONTINUATION
-        return LineKind(parts.entity, parts.severity, self.masker.mask(parts.message))
+        # Templates are kept for good: a password among their words must not be.
+        masked = redact_bytes(self.masker.mask(parts.message))
+        return LineKind(parts.entity, parts.severity, masked)
 
     def forget(self) -> None:
         """Drop the kinds of all keys."""

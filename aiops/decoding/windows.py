@@ -19,6 +19,7 @@ from aiops.decoding.plain import PlainShape
 from aiops.decoding.saved import load_counts, load_stream, save_counts, save_stream
 from aiops.decoding.shapes import find_shape, is_stamped, shape_from_state
 from aiops.model import Block, LineKind, LogWindow, SampleLine, Stream
+from aiops.redaction import redact_bytes
 
 __all__ = ["KindCache", "StreamWindows", "WindowSettings"]
 
@@ -266,7 +267,7 @@ class StreamWindows:
         return {
             "stream": save_stream(self.stream),
             "shape": None if self._shape is None else self._shape.to_state(),
-            "probe": self._probe,
+            "probe": redact_bytes(self._probe),
             "high": self._clock.high,
             "last": self._clock.last,
             "last_arrival": self.last_arrival,
@@ -277,7 +278,7 @@ class StreamWindows:
                 [
                     index,
                     save_counts(w.counts),
-                    [[at, list(text)] for at, text in w.samples.values()],
+                    [[at, [redact_bytes(t) for t in text]] for at, text in w.samples.values()],
                     w.lines,
                     w.continuations,
                     w.other,
