@@ -1,0 +1,103 @@
+"""Scrapes of metrics: rates, joint behaviour, gaps and bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aiops.detection.metrics import MetricDetection
+from aiops.model import Anomaly, Points, Series, SeriesSet, Severity
+from tests.unit.evidence import T
+
+COLUMNS = SeriesSet(
+    (
+        Series("service:cart", "errors_total", "counter"),
+        Series("service:cart", "latency_ms"),
+        Series("service:cart", "queue_length"),
+    )
+)
+
+
+class Scrapes:
+    """Bring one scrape a minute: a counter of 5 a second, two gauges."""
+
+    def __init__(self, **settings: object) -> None:
+        self.metrics = MetricDetection(**{"multivariate": "", "drift": ""} | settings)  # type: ignore[arg-type]
+        self.noise = np.random.default_rng(2)
+        self.at, self.total = T, 0.0
+
+    def see(self, rate: float = 5.0, latency: float = 20.0) -> list[Anomaly]:
+        self.at += 60.0
+        self.total += 60.0 * rate * (1.0 + 0.02 * float(self.noise.standard_normal()))
+        gauges = np.array([latency, 3.0]) * (1.0 + 0.02 * self.noise.standard_normal(2))
+        values = np.array([self.total, *gauges])
+        return self.metrics.judge(Points("shop", self.at, COLUMNS, values, 60.0), 6.0)
+
+    def usual(self, minutes: int) -> list[Anomaly]:
+        return [a for _ in range(minutes) for a in self.see()]
+
+
+def test_counters_are_judged_as_rates() -> None:
+    """A counter that grows as ever is usual; one that grows faster is told per second."""
+    scrapes = Scrapes()
+    assert scrapes.usual(400) == []
+    (found,) = scrapes.see(rate=60.0)
+    assert found.unit == "/s"
+    assert found.severity is Severity.ERROR
+    assert found.actual is not None
+    assert 50.0 < found.actual < 70.0
+
+
+def test_a_gap_is_no_burst() -> None:
+    """After a time nobody watched, the first difference is unknown."""
+    scrapes = Scrapes()
+    scrapes.usual(400)
+    scrapes.metrics.gap("shop")
+    scrapes.total += 1e9
+    assert scrapes.see() == []
+
+
+def test_what_is_not_finite_is_counted() -> None:
+    """Infinity is left out and counted, never learned."""
+    scrapes = Scrapes()
+    scrapes.usual(20)
+    scrapes.see(latency=float("inf"))
+    assert scrapes.metrics.facts["not_finite"] == 1
+
+
+def test_series_are_bounded() -> None:
+    """Beyond the bound series are refused and counted."""
+    scrapes = Scrapes(max_series=2)
+    scrapes.see()
+    assert (scrapes.metrics.series_count, scrapes.metrics.refused) == (2, 1)
+
+
+def test_young_series_are_said() -> None:
+    """In the first minutes all series are young, later none."""
+    scrapes = Scrapes()
+    scrapes.usual(3)
+    assert scrapes.metrics.young() == 3
+    scrapes.usual(30)
+    assert scrapes.metrics.young() == 0
+
+
+def test_tests_follow_the_pace() -> None:
+    """Three series once a minute are a twentieth of a test a second."""
+    scrapes = Scrapes()
+    scrapes.usual(3)
+    assert scrapes.metrics.tests_per_second == 3 / 60.0
+
+
+def test_a_restart_changes_nothing() -> None:
+    """Saved and restored, rates and models go on exactly."""
+
+    def run(cut: int) -> list[Anomaly]:
+        scrapes, found = Scrapes(drift="river.drift.ADWIN"), []
+        for n in range(200):
+            if n == cut:
+                sections = {s.name: s for s in scrapes.metrics.to_sections()}
+                scrapes.metrics = MetricDetection(multivariate="")
+                scrapes.metrics.restore(sections)
+            found += scrapes.see(rate=40.0 if n > 180 else 5.0)
+        return found
+
+    assert run(150) == run(-1) != []
