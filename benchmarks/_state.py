@@ -58,8 +58,13 @@ def block(n: int, at: float, forms: list[str], rng: random.Random) -> Block:
     return Block(stream(n), ("\n".join(lines) + "\n").encode(), f"{at}", at)
 
 
-def grown(scrapes: int = 20, windows: int = 3) -> tuple[Engine, Scanner, dict[str, str]]:
-    """Return the engine, the scanner that knows its series, and a cursor a file."""
+def grown(
+    scrapes: int = 20, windows: int = 3, open_kinds: int = TEMPLATES
+) -> tuple[Engine, Scanner, dict[str, str]]:
+    """Return the engine, the scanner that knows its series, and a cursor a file.
+
+    The window that is open at the end holds at most *open_kinds* kinds of line a file.
+    """
     rng = random.Random(5)
     engine, scanner = Engine(EngineSettings()), Scanner("service:shop")
     forms = [texts(w) for w in range(WORKLOADS)]
@@ -68,7 +73,8 @@ def grown(scrapes: int = 20, windows: int = 3) -> tuple[Engine, Scanner, dict[st
     for window in range(windows):
         at = START + 10.0 * window
         for n in range(STREAMS):
-            engine.feed(block(n, at, forms[n % WORKLOADS], rng))
+            some = forms[n % WORKLOADS]
+            engine.feed(block(n, at, some[: open_kinds if window == windows - 1 else None], rng))
     for tick in range(scrapes):
         engine.feed(points(scanner, tick, rng))
     return engine, scanner, {stream(n).id: f"{n}" for n in range(STREAMS)}
