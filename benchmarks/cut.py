@@ -1,8 +1,9 @@
 """How long the engine stands still for a cut, and what a scrape of 10,000 series costs.
 
 Run ``python benchmarks/cut.py``. The pause is ``Engine.to_sections`` and nothing else; the write
-happens on another thread. Each file has 50 kinds of line in its open window: the hardest case. A scrape is the scanner's and the metric detection's CPU together; once
-a minute River's detectors look at the series of an entity together, which the worst one shows.
+happens on another thread. Each file has 50 kinds of line in its open window: the hardest case.
+A scrape is the scanner's and the metric detection's CPU together; once a minute River's detectors
+look at the series of an entity together, which the worst one shows.
 """
 
 from __future__ import annotations

@@ -63,6 +63,10 @@ _LIGHTEST: Final = fixed(1e-3)
 _SHAPES: Final = (fixed(SHAPE_BOUNDS[0]), fixed(SHAPE_BOUNDS[1]))
 _MOST_POWER: Final = fixed(60.0)
 _GIANT: Final = fixed(1e30)
+_PRIOR: Final = fixed(4.0 * PRIOR_COUNT)
+_CLIP: Final = fixed(CLIP)
+_SMALLEST: Final = fixed(0.02)
+_JENSEN: Final = fixed(1.02)
 _FOUR: Final = fixed(4.0)
 _UNSEEN: Final = fixed(20.0)
 _GROWN: Final = fixed(40.0)
@@ -142,11 +146,11 @@ class TailCalibrator:
         np.subtract(ONE, inside, out=inside)
         inverse = np.reciprocal(inside, out=inside)
         if len(beyond):
-            member, place = np.divmod(beyond, raw.shape[1])
-            row = place + sel.start if isinstance(sel, slice) else sel[place]
-            edge = edges.reshape(-1)[beyond]
-            shape, sigma = _pareto(self.first[member, row], self.second[member, row], edge)
-            power = raw.reshape(-1)[beyond] - edge
+            kept = self._kept(sel, beyond, raw.shape[1])[1]
+            edge = edges.reshape(-1).take(beyond)
+            first, second = self.first.reshape(-1).take(kept), self.second.reshape(-1).take(kept)
+            shape, sigma = _pareto(first, second, edge)
+            power = raw.reshape(-1).take(beyond) - edge
             power *= shape
             power /= sigma
             np.log1p(power, out=power)
@@ -156,6 +160,19 @@ class TailCalibrator:
         total: Floats = np.add.reduce(inverse, axis=0)
         total /= self._members
         return np.log10(total, out=total), edges, beyond
+
+    def _kept(
+        self, sel: Selector, places: NDArray[np.intp], rows: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return rows of the selection, and places in the flat arrays, of places in a flat *raw*.
+
+        One index into flat memory takes a fifth of the time of two.
+        """
+        member = places // rows
+        row = places - member * rows
+        kept = row + sel.start if isinstance(sel, slice) else sel.take(row)
+        kept += member * self.count.shape[1]
+        return row, kept
 
     def _share(self, sel: Selector) -> Floats:
         # Ties and calmed series put another share above the edge than the one aimed at.
@@ -189,8 +206,8 @@ class TailCalibrator:
         np.maximum(gain, np.maximum(forget, _MIN_GAIN), out=gain)
         if weight.ndim:
             gain *= weight
-        member, place = np.divmod(beyond, raw.shape[1])
-        above = share[member, place], log_edge[member, place]
+        place, kept = self._kept(sel, beyond, raw.shape[1])
+        above, edge = self.share.reshape(-1).take(kept), self.log_edge.reshape(-1).take(kept)
         # As if nothing were above its edge: true of nineteen in twenty, who need no mask …
         share = share * (ONE - gain)
         np.maximum(share, _LEAST, out=share)
@@ -200,32 +217,30 @@ class TailCalibrator:
         fall *= gain * _FALL
         fall += log_edge
         # … and the others are put right after it.
-        step = gain[0, place]
-        share[member, place] = above[0] + step * (1.0 - above[0])
-        fall[member, place] = above[1] + step * _RISE
+        if len(beyond):
+            step = gain.reshape(-1).take(place)
+            share.reshape(-1)[beyond] = above + step * (ONE - above)
+            fall.reshape(-1)[beyond] = edge + step * _RISE
         np.maximum(fall, _LOG_FLOOR, out=fall)
         self.share[:, sel], self.log_edge[:, sel], self.count[:, sel] = share, fall, count
-        if not len(place):
+        if not len(beyond):
             return
-        row = place + sel.start if isinstance(sel, slice) else sel[place]
-        seen = count[0, place] * TAIL_SHARE + 4.0 * PRIOR_COUNT
+        seen = count.reshape(-1).take(place) * _TAIL + _PRIOR
         step = np.maximum(_FOUR / seen, (forget[place] if forget.ndim else forget) / _TAIL)
         np.minimum(step, _MOST_GAIN, out=step)
         step *= weight[place] if weight.ndim else weight
-        over = np.log(np.minimum(raw[member, place], _GIANT)) - above[1]
-        self._learn_excess(member, row, over, step)
+        over = np.log(np.minimum(raw.reshape(-1).take(beyond), _GIANT)) - edge
+        self._learn_excess(kept, over, step)
 
-    def _learn_excess(
-        self, member: NDArray[np.intp], row: NDArray[np.intp], over: Floats, gain: Floats
-    ) -> None:
-        first, second = self.first[member, row], self.second[member, row]
-        np.minimum(over, CLIP * first, out=over)
+    def _learn_excess(self, kept: NDArray[np.intp], over: Floats, gain: Floats) -> None:
+        first, second = self.first.reshape(-1).take(kept), self.second.reshape(-1).take(kept)
+        np.minimum(over, _CLIP * first, out=over)
         first += gain * (over - first)
-        np.maximum(first, 0.02, out=first)
+        np.maximum(first, _SMALLEST, out=first)
         second += gain * (over * over - second)
-        self.first[member, row] = first
+        self.first.reshape(-1)[kept] = first
         # Jensen: keeps the estimator defined whatever rounding did.
-        self.second[member, row] = np.maximum(second, 1.02 * first**2)
+        self.second.reshape(-1)[kept] = np.maximum(second, _JENSEN * first * first)
 
     def to_arrays(self, rows: int) -> dict[str, Floats]:
         """Return copies of the first *rows* rows of every array."""
