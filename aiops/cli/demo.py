@@ -1,4 +1,4 @@
-"""`aiops demo`: a day of a simulated shop, at an accelerated clock."""
+"""`aiops demo`: a working day of a simulated shop, at an accelerated clock."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import click
 )
 @click.option("--seed", default=1, show_default=True, help="Same seed, same bytes on stdout.")
 @click.option("--json", "as_json", is_flag=True, help="One incident a line on stdout.")
-@click.option("--write", type=click.Path(path_type=Path), help="Write the day as files and stop.")
+@click.option("--write", type=click.Path(path_type=Path), help="Write what would be shown as files and stop.")
 def demo(seed: int, *, as_json: bool, write: Path | None) -> None:
-    """Simulate a shop of 14 services for a day; the last hour brings a bad deploy."""
+    """Simulate a shop of 14 services for a working day; its last hour brings a bad deploy."""
     import msgspec
 
     from aiops.decoding.windows import WindowSettings
@@ -31,10 +31,10 @@ def demo(seed: int, *, as_json: bool, write: Path | None) -> None:
     shop = day(seed)
     if write is not None:
         shop.write(write)
-        click.echo(f"wrote a day of logs, metrics and changes to {write}", err=True)
+        click.echo(f"wrote logs, metrics and changes to {write}", err=True)
         return
     began = time.monotonic()
-    # An accelerated day needs no ten-second windows; everything else is the daemon's default.
+    # Accelerated time needs no ten-second windows; everything else is the daemon's default.
     window = WindowSettings(width=shop.step)
     engine = Engine(EngineSettings(calls=shop.calls, window=window))
     lines = values = 0
@@ -61,7 +61,7 @@ def demo(seed: int, *, as_json: bool, write: Path | None) -> None:
         now = int((engine.clock - shop.start) // 3600) if engine.clock > 0 else -1
         if now > hour and sys.stderr.isatty():
             hour = now
-            click.echo(f"\r{lines} lines, hour {hour} of the day ", nl=False, err=True)
+            click.echo(f"\r{lines} lines, hour {hour} ", nl=False, err=True)
     say(engine.finish())
     if as_json:
         for incident in last.values():

@@ -144,24 +144,24 @@ def scenario(name: str, seed: int, start: float) -> Shop:
     return _shop(seed, start, [fault(name, _root(name, seed), start + _QUIET)])
 
 
-def demo(seed: int, *, step: float = 30.0, metric_interval: float = 60.0) -> Shop:
-    """Return a day of the shop that ends with a bad deploy of payment and its rollback.
+def demo(seed: int, *, step: float = 60.0, metric_interval: float = 60.0) -> Shop:
+    """Return a working day of the shop that ends with a bad deploy of payment and its rollback.
 
     Four harmless changes lie before it, one of them only minutes before. *step* is how often
     logs are handed over, *metric_interval* how often metrics are measured, in seconds.
     """
     start = DEMO_START
-    bad = start + 26 * HOUR + 4 * MINUTE
+    bad = start + 8 * HOUR + 4 * MINUTE
     change = deploy("payment", bad - 20.0, "3.14.0")
     faults = [Fault("bad_deploy", "payment", bad, bad + 14 * MINUTE, change)]
     rollback = ChangeEvent(
         bad + 14 * MINUTE - 15.0, "rollback", "service:payment", "rollback payment to v3.13.2"
     )
     changes = [
-        deploy("cart", start + 5 * HOUR, "2.8.1"),
-        deploy("payment", start + 8.3 * HOUR, "3.13.2"),
+        deploy("cart", start + 1.8 * HOUR, "2.8.1"),
+        deploy("payment", start + 3.6 * HOUR, "3.13.2"),
         ChangeEvent(
-            start + 13.2 * HOUR, "config", "service:recommendation", "exploration share 2 % -> 3 %"
+            start + 5.5 * HOUR, "config", "service:recommendation", "exploration share 2 % -> 3 %"
         ),
         deploy("shipping", bad - 17 * MINUTE, "1.22.0"),
         rollback,
