@@ -65,10 +65,10 @@ def _metrics() -> Iterable[tuple[str, str, list[str], str]]:
 
 # Where each one stands and what it is; a renamed one is an error here, so that the page is read.
 CONSTANTS = (
-    ("detectors.bank", "WARMUP", "samples before a series says anything"),
-    ("detectors.bank", "CALM_AFTER", "calm samples in a row that end a departure"),
-    ("detectors.bank", "USEFUL", "share of the spread a season may leave and be used"),
-    ("detectors.bank", "RAMP", "seconds over which a season comes into use"),
+    ("detectors.bank_look", "WARMUP", "samples before a series says anything"),
+    ("detectors.bank_learn", "CALM_AFTER", "calm samples in a row that end a departure"),
+    ("detectors.bank_learn", "USEFUL", "share of the spread a season may leave and be used"),
+    ("detectors.bank_learn", "RAMP", "seconds over which a season comes into use"),
     ("detectors.bank:SeriesBank", "memory", "seconds of long memory"),
     ("detectors.bank:SeriesBank", "flag", "surprise that begins a departure"),
     ("detectors.bank:SeriesBank", "accept_after", "seconds until a departure is the new normal"),
