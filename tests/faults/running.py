@@ -158,6 +158,10 @@ class Running:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return -1
 
+    def has_cut(self) -> bool:
+        """Say whether there is something to resume from."""
+        return self.rows("SELECT count(*) FROM cursor") != [(0,)]
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         uri = f"file:{self.state}/aiops.db?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:

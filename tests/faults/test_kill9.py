@@ -23,7 +23,7 @@ LINES = 500_000
 ROTATE = 40_000
 PER_SECOND = 20  # simulated lines a second, over all streams
 BATCH = 250
-SPEED = 4500  # real lines a second
+SPEED = 3500  # real lines a second
 STREAMS = ("checkout", "cart", "payment")
 BEGIN = 1_735_689_600.0  # long ago: no wall clock takes part
 
@@ -55,8 +55,11 @@ def text(rng: random.Random, form: str) -> str:
     )
 
 
-def write(folder: str, ready: str) -> None:
-    """Write all streams, in the simulated time of one shop; run in a process of its own."""
+def write(folder: str, enough: str, ready: str) -> None:
+    """Write all streams, in the simulated time of one shop; run in a process of its own.
+
+    The last tenth waits for the file *enough*: every kill happens while there is more to come.
+    """
     rng = random.Random(SEED)
     weights = [30, 20, 25, 15, 8, 1, 10, 5]
     files = {name: (Path(folder) / f"{name}.log").open("ab", buffering=0) for name in STREAMS}
@@ -91,6 +94,8 @@ def write(folder: str, ready: str) -> None:
                     path.with_name(f"{name}.log.{n}").rename(path.with_name(f"{name}.log.{n + 1}"))
                 path.rename(path.with_name(f"{name}.log.1"))
                 files[name] = path.open("ab", buffering=0)
+        while done >= 0.9 * LINES and not Path(enough).exists():
+            time.sleep(0.05)
         ahead = done / SPEED - (time.monotonic() - began)
         if ahead > 0:
             time.sleep(ahead)
@@ -140,23 +145,31 @@ def incidents(daemon: Running) -> dict[str, tuple[str, ...]]:
 
 def test_twenty_kills_change_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Templates, incidents and messages are those of a run that nobody killed."""
-    logs, ready = tmp_path / "logs", tmp_path / "written"
+    logs, enough, ready = tmp_path / "logs", tmp_path / "enough", tmp_path / "written"
     logs.mkdir()
+    for name in STREAMS:
+        (logs / f"{name}.log").write_bytes(b"2025-01-01T00:00:00.000Z INFO shop opened\n")
     rng = random.Random(SEED)
     with hook() as calm_hook, hook() as stub, contextlib.ExitStack() as stack:
         text = CONFIG.replace("LOGS", str(logs))
         calm = Running(tmp_path, text.replace("HOOK", calm_hook.url), "calm")
         killed = Running(tmp_path, text.replace("HOOK", stub.url), "killed")
         stack.enter_context(sure_end(calm, killed))
-        writer = subprocess.Popen([sys.executable, __file__, str(logs), str(ready)])
+        for daemon in (calm, killed):
+            daemon.start()
+            wait_until(daemon.has_cut, "it tails, and says so on the disk")
+        command = [sys.executable, __file__, str(logs), str(enough), str(ready)]
+        writer = subprocess.Popen(command)
         stack.callback(lambda: stop(writer))
-        calm.start(ready=False)
-        killed.start(ready=False)
         for _ in range(KILLS):
-            time.sleep(rng.uniform(0.3, 6.0))
+            # Some die while they start, most while they work.
+            if rng.random() < 0.75:
+                wait_until(killed.is_ready, "it is back")
+            time.sleep(rng.uniform(0.0, 4.0))
             killed.end(signal.SIGKILL)
             killed.start(ready=False)
         assert not ready.exists(), "every kill happens while the logs grow"
+        enough.write_text("")
         wait_until(ready.exists, "the writer ends", within=240)
         wait_until(lambda: calm.is_ready() and killed.is_ready(), "both are ready")
         with contextlib.suppress(pytest.fail.Exception):

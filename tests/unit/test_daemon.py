@@ -80,7 +80,7 @@ class Lines:
         stream = Stream(f"file:/{self.name}", "file", f"service:{self.name}", self.name)
         for n, line in enumerate(self.data.splitlines(keepends=True)):
             await intake.put(Block(stream, line, str(n), intake.now()))
-        await asyncio.Event().wait()
+        await intake.sleep(3600)
 
 
 @dataclass
