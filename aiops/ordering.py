@@ -23,7 +23,6 @@ from aiops.model import (
     Series,
     SeriesSet,
 )
-from aiops.redaction import redact_bytes
 
 Item = ChangeEvent | Points | LogWindow
 
@@ -108,17 +107,13 @@ def _place(item: Item) -> tuple[float, int, str]:
     return item.at, CHANGE, item.id
 
 
-def _kept(text: str) -> str:
-    return redact_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-
-
 def _window_state(w: LogWindow) -> list[Any]:
     return [
         save_stream(w.stream),
         w.start,
         w.end,
         save_counts(w.counts),
-        [[s.at, s.stream, _kept(s.text)] for s in w.samples.values()],
+        [[s.at, s.stream, s.text] for s in w.samples.values()],
         w.lines,
         w.continuations,
         w.other,

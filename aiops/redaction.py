@@ -133,7 +133,10 @@ def redact(text: str) -> str:
 def redact_bytes(text: bytes) -> bytes:
     """Redact a raw log line before it is kept; lines without a suspicious word cost a search."""
     low = text.lower()
-    if not any(suspect in low for suspect in _SUSPECTS):
+    for suspect in _SUSPECTS:  # a loop, not any(): this runs for every new kind of line
+        if suspect in low:
+            break
+    else:
         return text
     decoded = text.decode("utf-8", "surrogateescape")
     return redact(decoded).encode("utf-8", "surrogateescape")

@@ -16,7 +16,7 @@ import click
 )
 @click.option("--seed", default=1, show_default=True, help="Same seed, same bytes on stdout.")
 @click.option("--json", "as_json", is_flag=True, help="One incident a line on stdout.")
-@click.option("--write", type=click.Path(path_type=Path), help="Write what would be shown as files and stop.")
+@click.option("--write", type=click.Path(path_type=Path), help="Write it as files and stop.")
 def demo(seed: int, *, as_json: bool, write: Path | None) -> None:
     """Simulate a shop of 14 services for a working day; its last hour brings a bad deploy."""
     import msgspec

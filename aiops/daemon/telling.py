@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from typing import TypeVar
 
 from aiops.assembly import Plan
+from aiops.decoding.saved import without_secrets
 from aiops.delivery import notification_key, plan_batch
 from aiops.incidents.story import story, title
 from aiops.model import Incident, Notification, Severity, State, Transition, TransitionKind
@@ -120,7 +121,9 @@ class Telling:
         if cut is None:
             return
         began = time.monotonic()
-        number = await self._on_writer(lambda: self._store.cuts.save(cut, self._clock()))
+        number = await self._on_writer(
+            lambda: self._store.cuts.save(without_secrets(cut), self._clock())
+        )
         self.cut_cost = time.monotonic() - began
         self._telemetry.cut_pause.observe(result.pause)
         self._telemetry.cut_seconds.observe(self.cut_cost)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiops.model import LineKind, Severity, Stream
+from aiops.model import Cut, LineKind, Severity, Stream
+from aiops.redaction import redact, redact_bytes
 
 _STREAM_FIELDS = ("id", "source", "entity", "workload", "instance", "resumable")
 
@@ -28,3 +29,25 @@ def save_counts(counts: Mapping[LineKind, int]) -> list[list[Any]]:
 def load_counts(saved: Iterable[Any]) -> dict[LineKind, int]:
     """Return the counts that were saved, in the same order."""
     return {LineKind(e, Severity(s), bytes(m)): n for e, s, m, n in saved}
+
+
+def without_secrets(cut: Cut) -> Cut:
+    """Hide the secrets in the raw lines a cut holds, in place; call it before anything is written.
+
+    Raw lines stand in the samples of open and waiting windows and in the first lines of streams
+    whose shape is not known yet. Everything else was redacted when it was learned.
+    """
+    for section in cut.sections:
+        if section.name == "engine":
+            for stream in section.header["streams"]:
+                state = stream[0]
+                state["probe"] = redact_bytes(state["probe"])
+                for window in state["open"]:
+                    for sample in window[2]:
+                        sample[1] = [redact_bytes(text) for text in sample[1]]
+        elif section.name == "waiting":
+            for kind, state in section.header["items"]:
+                if kind == "window":
+                    for sample in state[4]:
+                        sample[2] = redact(sample[2])
+    return cut

@@ -19,7 +19,6 @@ from aiops.decoding.plain import PlainShape
 from aiops.decoding.saved import load_counts, load_stream, save_counts, save_stream
 from aiops.decoding.shapes import find_shape, is_stamped, shape_from_state
 from aiops.model import Block, LineKind, LogWindow, SampleLine, Stream
-from aiops.redaction import redact_bytes
 
 __all__ = ["KindCache", "StreamWindows", "WindowSettings"]
 
@@ -263,11 +262,14 @@ class StreamWindows:
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_state(self) -> dict[str, Any]:
-        """Return all of it as plain values; open windows included."""
+        """Return all of it as plain values, open windows included, secrets not yet hidden.
+
+        ``saved.without_secrets`` hides them, off the engine's thread.
+        """
         return {
             "stream": save_stream(self.stream),
             "shape": None if self._shape is None else self._shape.to_state(),
-            "probe": redact_bytes(self._probe),
+            "probe": self._probe,
             "high": self._clock.high,
             "last": self._clock.last,
             "last_arrival": self.last_arrival,
@@ -278,7 +280,7 @@ class StreamWindows:
                 [
                     index,
                     save_counts(w.counts),
-                    [[at, [redact_bytes(t) for t in text]] for at, text in w.samples.values()],
+                    [[at, list(text)] for at, text in w.samples.values()],
                     w.lines,
                     w.continuations,
                     w.other,

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from aiops.decoding.saved import without_secrets
 from aiops.engine import Engine, EngineSettings
 from aiops.model import (
     Block,
     ChangeEvent,
     Command,
+    Cut,
     Ended,
     Gap,
     Input,
@@ -208,3 +210,18 @@ def test_time_passes_at_the_same_steps_however_ticks_fall() -> None:
             engine.feed(Tick(min(at, AT + 600.0)))
         ends.append(engine.clock)
     assert set(ends) == {AT + 600.0}
+
+
+def test_no_secret_reaches_a_saved_cut() -> None:
+    """Neither kinds, samples, first lines nor waiting windows hold a password once hidden."""
+    engine = Engine(EngineSettings())
+    line = "2026-01-05 10:{:02}:{:02} INFO login of bob with password=hunter2 done\n"
+    known = Stream("file:/a", "file", "service:a", "service:a")
+    other = Stream("file:/b", "file", "service:b", "service:b")
+    engine.feed(Block(other, b"login of bob with password=hunter2 done\n", "1", 0.0))
+    for n in range(60):
+        engine.feed(Block(known, line.format(n // 60, n % 60).encode(), str(n), 0.0))
+    cut = Cut({}, 0, 0, engine.to_sections())
+
+    assert "hunter2" not in repr(without_secrets(cut).sections)
+    assert engine.waiting > 0

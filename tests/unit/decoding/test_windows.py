@@ -175,13 +175,3 @@ def test_cri_pieces_are_counted_and_continue_their_line() -> None:
     [window] = closed
     assert (window.lines, window.continuations) == (5, 2)
     assert windows.facts["partial"] == 2
-
-
-def test_no_secret_is_kept() -> None:
-    """Neither the kinds of lines nor the samples that a cut saves hold a password."""
-    windows = StreamWindows(STREAM, WindowSettings(), KindCache())
-    line = b"2026-01-05 10:00:00 INFO login of bob with password=hunter2 done\n"
-    windows.add(Block(STREAM, line, "1", 0.0))
-
-    assert "hunter2" not in repr(windows.to_state())
-    assert "redacted" in repr(windows.to_state())
