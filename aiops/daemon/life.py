@@ -8,13 +8,14 @@ import gc
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from aiops import __version__, systemd
 from aiops.assembly import Plan, engine_settings
+from aiops.daemon.answers import Answers
 from aiops.daemon.gauges import Gauges
 from aiops.daemon.resuming import resume, told_and_open
 from aiops.daemon.sending import Sending
@@ -22,15 +23,13 @@ from aiops.daemon.supervision import Supervision
 from aiops.daemon.telling import Telling
 from aiops.engine import Engine
 from aiops.errors import ConfigError, StateError
-from aiops.model import ChangeEvent, Command, Incident
-from aiops.pump import EngineDiedError, Figures, Pump, Result
+from aiops.pump import EngineDiedError, Pump, Result
 from aiops.storage import StateDirectory, Store, StoreError
 from aiops.telemetry import Telemetry
 
 T = TypeVar("T")
 
 RETENTION = 90 * 86400.0
-WARM_UP = 3600.0
 _STUCK = 60.0  # an engine this far behind its ticks is not alive for the watchdog
 _FIRST_CUT = 2.0
 
@@ -41,7 +40,7 @@ class Face(Protocol):
     async def close(self) -> None: ...
 
 
-class Daemon:
+class Daemon(Answers):
     """Run a plan until told to stop; owns every task, thread and file of the process."""
 
     def __init__(
@@ -301,73 +300,6 @@ class Daemon:
         counts = await self._on_writer(self._store.outbox.counts)
         return sum(n for (_, state), n in counts.items() if state == "waiting")
 
-    # --- what others ask --------------------------------------------------------------------
-
-    @property
-    def alive(self) -> bool:
-        """Return whether the engine thread has not died."""
-        return self._pump.failure is None and self._broken is None
-
-    @property
-    def figures(self) -> Figures:
-        """Return the latest picture of the engine."""
-        return self._pump.figures
-
-    @property
-    def source_state(self) -> Mapping[str, str]:
-        """Return what every source does, by name."""
-        return self._sources.state
-
-    @property
-    def last_seen(self) -> Mapping[str, float]:
-        """Return when each source last brought something."""
-        return self._gauges.last_seen
-
-    @property
-    def warming_up(self) -> bool:
-        """Return whether the first hour of learning still runs."""
-        return "everything" in self.cold and self._clock() - self.started < WARM_UP
-
-    async def templates(self) -> list[dict[str, Any]]:
-        """Return all templates; made on the engine thread's data between two inputs."""
-        return await self._pump.ask(lambda engine: engine.logs.templates())
-
-    async def find(self, incident: str) -> Incident | None:
-        """Return an incident by its id, living ones first."""
-        for known in self.figures.incidents:
-            if known.id == incident:
-                return known
-        return await self._on_writer(lambda: self._rows().history.incident(incident))
-
-    async def history(self, limit: int) -> list[Incident]:
-        """Return told and untold incidents of the past, newest first."""
-        return await self._on_writer(lambda: self._rows().history.incidents(limit=limit))
-
-    async def command(self, kind: str, target: str, by: str, args: dict[str, str]) -> Command:
-        """Commit a command, hand it to the engine, return it; raises ``StateError``."""
-        if not self.ready:
-            raise StateError("the daemon is starting or ending; try again in a moment")
-        seen = [i.seq for i in self.figures.incidents if i.id == target]
-        given = args | {"seen": str(seen[0])} if seen else args
-        loop = asyncio.get_running_loop()
-
-        def commit() -> Command:
-            command = self._rows().inputs.command(kind, target, self._clock(), by, given)
-            # From here, so that rows reach the engine in their order whoever waits for an answer.
-            loop.call_soon_threadsafe(self._pump.command, command)
-            return command
-
-        return await self._on_writer(commit)
-
-    async def change(self, event: ChangeEvent) -> None:
-        """Take a change from outside: it is a command like any other."""
-        told = {"kind": event.kind, "title": event.title, "at": repr(event.at)}
-        await self.command("change", event.entity, "api", told)
-
-    def _rows(self) -> Store:
-        assert self._store is not None
-        return self._store
-
     # --- reload -----------------------------------------------------------------------------
 
     async def reload(self) -> None:
@@ -420,9 +352,6 @@ class Daemon:
             sources=[s.name for s in self.plan.sources],
             receivers=[n.name for n in self.plan.notifiers],
         )
-
-    async def _on_writer(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
 
 
 def _where(error: BaseException) -> str:

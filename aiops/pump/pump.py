@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import threading
 import time
 from collections import Counter, deque
@@ -20,12 +19,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from aiops.engine import Engine
-from aiops.errors import AiopsError
 from aiops.model import (
     Block,
     Command,
     Cut,
-    Incident,
     Input,
     Points,
     Tick,
@@ -33,41 +30,12 @@ from aiops.model import (
     Watched,
 )
 from aiops.pump.again import Journaled, Pending
+from aiops.pump.results import ITEM_BYTES, EngineDiedError, Figures, Result, resolve, weight_of
 from aiops.storage import JournalEntry
 
 T = TypeVar("T")
 
-_ITEM_BYTES = 200  # what anything but a block or points weighs in the queue
 _PUBLISH_EVERY = 1.0
-
-
-class EngineDiedError(AiopsError):
-    """Restart: the engine met a defect; what was saved before it is whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the engine thread hands back: transitions, or a cut; neither says that it ended."""
-
-    transitions: tuple[Transition, ...] = ()
-    cut: Cut | None = None
-    pause: float = 0.0
-    wanted_by: asyncio.Future[None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """A picture of the engine for those who ask, renewed about once a second."""
-
-    incidents: tuple[Incident, ...] = ()
-    templates: int = 0
-    series: int = 0
-    streams: int = 0
-    open_windows: int = 0
-    waiting: int = 0
-    clock: float = -math.inf
-    threshold: float = 0.0
-    tests_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +107,13 @@ class Pump:
             await self._room.wait()
         if isinstance(item, Block):
             self._put_cursors[item.stream.id] = item.cursor
-        self._push(item, _weight(item))
+        self._push(item, weight_of(item))
 
     def tick(self, at: float) -> None:
         """Let time pass; nothing while the last tick still waits its turn."""
         if self._ticked is None:
             self._ticked = time.monotonic()
-            self._push(Tick(at), _ITEM_BYTES)
+            self._push(Tick(at), ITEM_BYTES)
 
     @property
     def behind(self) -> float:
@@ -155,7 +123,7 @@ class Pump:
 
     def command(self, command: Command) -> None:
         """Queue a committed command without waiting: rows stay in order."""
-        self._push(command, _ITEM_BYTES)
+        self._push(command, ITEM_BYTES)
 
     def cut(self, *, urgent: bool = False) -> asyncio.Future[None]:
         """Ask for a cut after everything queued so far; the future ends when it is saved.
@@ -185,7 +153,7 @@ class Pump:
     def forget(self, stream: str) -> None:
         """Let a stream's position go at the next cut."""
         self._put_cursors.pop(stream, None)
-        self._push(_Request(partial(self._drop, stream=stream), None), _ITEM_BYTES)
+        self._push(_Request(partial(self._drop, stream=stream), None), ITEM_BYTES)
 
     def remember(self, entries: Sequence[JournalEntry], commands: Sequence[Command]) -> None:
         """Keep what came after the cut until its place is read again; call it before ``start``."""
@@ -195,10 +163,10 @@ class Pump:
         for stream, cursor in self.cursors.items():
             for entry in self.journaled.at(stream, cursor):
                 again = partial(_again, stream=stream, at=entry.at)
-                self._push(_Request(again, None), _ITEM_BYTES)
+                self._push(_Request(again, None), ITEM_BYTES)
         self.pending.remember(commands)
         if commands:
-            self._push(_Request(lambda _: self._catch_up(), None), _ITEM_BYTES)
+            self._push(_Request(lambda _: self._catch_up(), None), ITEM_BYTES)
 
     def take_counts(self) -> Counter[tuple[str, str]]:
         """Return and clear what was taken in since the last call."""
@@ -246,7 +214,7 @@ class Pump:
             return done
         self._asked.add(done)
         done.add_done_callback(self._asked.discard)
-        self._push(_Request(question, done), _ITEM_BYTES, first=urgent)
+        self._push(_Request(question, done), ITEM_BYTES, first=urgent)
         return done
 
     def _push(self, item: Input | _Request, weight: int, *, first: bool = False) -> None:
@@ -311,7 +279,7 @@ class Pump:
         if isinstance(answer, list) and answer and isinstance(answer[0], Transition):
             self._found(answer)
         if request.done is not None:
-            self._loop.call_soon_threadsafe(_resolve, request.done, answer)
+            self._loop.call_soon_threadsafe(resolve, request.done, answer)
 
     def _drop(self, engine: Engine, stream: str) -> None:
         if stream not in self._put_cursors:
@@ -426,16 +394,3 @@ class Pump:
 
 def _again(engine: Engine, *, stream: str, at: float) -> list[Transition]:
     return engine.idle_again(stream, at)
-
-
-def _resolve(done: asyncio.Future[Any], answer: object) -> None:
-    if not done.done():
-        done.set_result(answer)
-
-
-def _weight(item: Any) -> int:
-    if isinstance(item, Block):
-        return len(item.data) + _ITEM_BYTES
-    if isinstance(item, Points):
-        return item.values.nbytes + _ITEM_BYTES
-    return _ITEM_BYTES

@@ -115,7 +115,7 @@ async def until(true: Callable[[], bool]) -> None:
     """Return once *true* answers yes, looked at whenever the loop has done something."""
     deadline = time.monotonic() + 10
     for _ in iter(lambda: not true() and time.monotonic() < deadline, False):
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0)
     assert true()
 
 
