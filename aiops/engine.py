@@ -292,8 +292,7 @@ class Engine:
         for part in (self.metrics.facts, self.ledger.facts, self.placement.facts):
             taken.update(part)
             part.clear()
-        taken["evicted"] += self.logs.evicted
-        self.logs.evicted = 0
+        taken.update(self.logs.take_facts())
         return taken
 
     def young(self) -> list[str]:

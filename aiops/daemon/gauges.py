@@ -6,6 +6,24 @@ from aiops.model import State
 from aiops.pump import Pump
 from aiops.telemetry import SEVERITIES, Telemetry
 
+# What the engine could not take in; all else it counts is worth knowing, but nothing is lost.
+_LOST = frozenset(
+    {
+        "other",
+        "unreadable",
+        "not_finite",
+        "lines_refused",
+        "streams_refused",
+        "series_refused",
+        "flows_refused",
+        "joint_refused",
+        "candidates_dropped",
+        "incidents_dropped",
+        "anomalies_beyond_bound",
+        "advances_unmatched",
+    }
+)
+
 
 class Gauges:
     """Read one pump into one telemetry; ``last_seen`` says when each source brought something."""
@@ -50,5 +68,7 @@ class Gauges:
                 facts[name].inc(n)
             elif name.startswith("anomaly:"):
                 t.anomalies.labels(name.partition(":")[2]).inc(n)
-            elif n:
+            elif n and name in _LOST:
                 t.dropped.labels("engine", name).inc(n)
+            elif n:
+                t.events.labels("engine", name).inc(n)

@@ -41,6 +41,7 @@ class Sending:
             plan.notifiers, around, paces=plan.paces, dry_run=plan.settings.alerting.dry_run
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._dead: dict[str, int] = {}
 
     def start(self, open_incidents: Sequence[Incident]) -> None:
         """Send what waits; *open_incidents* are those that people were told of."""
@@ -85,6 +86,11 @@ class Sending:
         for notifier in self._plan.notifiers:
             waiting = counts.get((notifier.name, "waiting"), 0)
             self._telemetry.outbox.labels(notifier.name).set(waiting)
+            dead = counts.get((notifier.name, "dead"), 0)
+            # The first look only says where counting begins; pruning makes the number fall.
+            new = dead - self._dead.get(notifier.name, dead)
+            self._telemetry.dead.labels(notifier.name).inc(max(new, 0))
+            self._dead[notifier.name] = dead
 
     def _wanted(self, receiver: str, incidents: Sequence[Incident]) -> list[Incident]:
         least = next(r.min_severity for r in self._plan.routes if r.name == receiver)

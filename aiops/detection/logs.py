@@ -55,14 +55,11 @@ class LogDetection:
 
     # --- facts ------------------------------------------------------------------------------
 
-    @property
-    def evicted(self) -> int:
-        """Count templates that made room for others; the reader sets it back to 0."""
-        return self._firsts.evicted
-
-    @evicted.setter
-    def evicted(self, count: int) -> None:
-        self._firsts.evicted = count
+    def take_facts(self) -> dict[str, int]:
+        """Return and clear how many templates made room and how many flows were refused."""
+        facts = {"evicted": self._firsts.evicted, "flows_refused": self._flows.refused}
+        self._firsts.evicted = self._flows.refused = 0
+        return facts
 
     @property
     def rows(self) -> int:

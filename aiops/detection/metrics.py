@@ -42,7 +42,6 @@ class MetricDetection:
         drift: str = "river.drift.ADWIN",
     ) -> None:
         self.facts: Counter[str] = Counter()
-        self.refused = 0
         self._multivariate = multivariate
         self._drift = drift
         self._rows = Rows(SeriesBank(max_rows=max_series))
@@ -113,7 +112,7 @@ class MetricDetection:
     def _bind(self, points: Points) -> _Columns:
         series = points.columns.series
         rows, refused = self._rows.rows_of(series, points.interval)
-        self.refused += refused
+        self.facts["series_refused"] += refused
         kept = np.flatnonzero(rows >= 0)
         return _Columns(points.columns, kept, rows[kept], [series[i] for i in kept.tolist()])
 
