@@ -238,8 +238,9 @@ class Anomaly:
     """State that one series stood out at ``at`` (end of its window) and why.
 
     ``surprise`` is -log10 of the calibrated tail probability. ``threshold`` is what the alert
-    budget asked of it. ``severe`` says that one such anomaly alone may open an incident.
-    ``since`` is when the departure began, ``seen`` how many samples the detector had learned.
+    budget asked of it. ``severe`` says that somebody feels it: it may open an incident alone
+    once enough was seen. ``since`` is when the departure began, ``seen`` how many samples the
+    detector had learned.
     """
 
     id: str
