@@ -19,10 +19,6 @@ _LONGEST_CACHED = 64
 _FORESIGHT = 2 * DAY  # no zone is further ahead of UTC than this
 _ZONED = 19  # bytes of an ISO stamp before its fraction and zone
 
-# What was read already, by format: reading is a pure function of the bytes, so streams share it.
-_SECONDS: dict[str, dict[bytes, Parsed]] = {f.name: {} for f in FORMATS}
-_MINUTES: dict[str, dict[bytes, Parsed]] = {f.name: {} for f in FORMATS}
-_MOMENTS: dict[str, Parsed] = {}
 _UNSEEN = object()
 
 _ZONE_AFTER = re.compile(rb"(?:[.,:]\d+)?( ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?")
@@ -31,9 +27,60 @@ _EDGE = re.compile(rb"[^\s\w]$")  # "INFO:2025-…": words before a stamp differ
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d+")
 
 
+class _Seconds(dict[bytes, Parsed]):
+    """Read the stamps of one format once; bounded, and a full one is cleared."""
+
+    def __init__(self, fmt: StampFormat) -> None:
+        self._format = fmt
+        self._minutes: dict[bytes, Parsed] = {}
+
+    def __missing__(self, piece: bytes) -> Parsed:
+        value = self._second_of_minute(piece)
+        if len(piece) <= _LONGEST_CACHED:
+            if len(self) >= _CACHE_LIMIT:
+                self.clear()
+            self[piece] = value
+        return value
+
+    def clear(self) -> None:
+        super().clear()
+        self._minutes.clear()
+
+    def _second_of_minute(self, piece: bytes) -> Parsed:
+        """Read the minute once, then only add seconds to it."""
+        at = self._format.second
+        if at is None:
+            return _match(self._format, piece)
+        digits = piece[at : at + 2]
+        if len(digits) < 2 or not digits.isdigit() or digits >= b"60":
+            return _match(self._format, piece)
+        if self._format.name != "digits" and piece[at - 1 : at] != b":":
+            return _match(self._format, piece)
+        minute = piece[:at] + b"00" + piece[at + 2 :]
+        start = self._minutes.get(minute, _UNSEEN)
+        if start is _UNSEEN:
+            if len(self._minutes) >= _CACHE_LIMIT:
+                self._minutes.clear()
+            start = self._minutes[minute] = _match(self._format, minute)
+        return None if start is None else start + int(digits)  # type: ignore[operator]
+
+
+def _match(fmt: StampFormat, piece: bytes) -> Parsed:
+    match = fmt.pattern.match(piece)
+    try:
+        return None if match is None else fmt.read(match)
+    except (ValueError, OverflowError):  # 31 February, or a zone beyond the calendar
+        return None
+
+
+# Reading is a pure function of the bytes, so all streams share what was read.
+_SECONDS = {f.name: _Seconds(f) for f in FORMATS}
+_MOMENTS: dict[str, Parsed] = {}
+
+
 def clear_caches() -> None:
     """Forget what is only remembered for speed; no later result changes."""
-    for known in (*_SECONDS.values(), *_MINUTES.values()):
+    for known in _SECONDS.values():
         known.clear()
     _MOMENTS.clear()
 
@@ -74,17 +121,11 @@ class StampReader:
 
     def seconds(self, lines: list[bytes]) -> list[Parsed]:
         """Return one time per line, ``None`` for lines without a stamp."""
-        pieces = self._slices(lines)
-        get = _SECONDS[self.format.name].get
-        found = [get(piece, _UNSEEN) for piece in pieces]
-        if _UNSEEN in found:
-            for i, value in enumerate(found):
-                if value is _UNSEEN:
-                    found[i] = self._read(pieces[i])
+        found = list(map(_SECONDS[self.format.name].__getitem__, self._slices(lines)))
         if self.format.partial:
-            meant = {v: self.complete(v, self.near) for v in set(found)}  # type: ignore[arg-type]
-            return [meant[v] for v in found]
-        return found  # type: ignore[return-value]  # nothing unseen is left
+            meant = {v: self.complete(v, self.near) for v in set(found)}
+            return list(map(meant.__getitem__, found))
+        return found
 
     def complete(self, second: Parsed, near: float, *, first: bool = False) -> Parsed:
         """Return the repetition of an incomplete stamp that is meant: the one nearest to *near*.
@@ -130,41 +171,6 @@ class StampReader:
         parts = line[:400].split(None, words + 1)
         # A two-word stamp needs the rest of the line again.
         return b" ".join(parts[words:])[: self._width] if len(parts) > words else b""
-
-    def _read(self, piece: bytes) -> Parsed:
-        known = _SECONDS[self.format.name]
-        value = self._second_of_minute(piece)
-        if len(known) >= _CACHE_LIMIT:
-            known.clear()
-        if len(piece) <= _LONGEST_CACHED:
-            known[piece] = value
-        return value
-
-    def _second_of_minute(self, piece: bytes) -> Parsed:
-        """Read the minute once, then only add seconds to it."""
-        at = self.format.second
-        if at is None:
-            return self._match(piece)
-        digits = piece[at : at + 2]
-        if len(digits) < 2 or not digits.isdigit() or digits >= b"60":
-            return self._match(piece)
-        if self.format.name != "digits" and piece[at - 1 : at] != b":":
-            return self._match(piece)
-        minute = piece[:at] + b"00" + piece[at + 2 :]
-        known = _MINUTES[self.format.name]
-        start = known.get(minute, _UNSEEN)
-        if start is _UNSEEN:
-            if len(known) >= _CACHE_LIMIT:
-                known.clear()
-            start = known[minute] = self._match(minute)
-        return None if start is None else start + int(digits)  # type: ignore[operator]
-
-    def _match(self, piece: bytes) -> Parsed:
-        match = self.format.pattern.match(piece)
-        try:
-            return None if match is None else self.format.read(match)
-        except (ValueError, OverflowError):  # 31 February, or a zone beyond the calendar
-            return None
 
 
 def _with_zone(piece: bytes) -> bytes:

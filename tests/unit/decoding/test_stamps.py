@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiops.decoding.formats import FORMATS
-from aiops.decoding.stamps import clear_caches, find_stamp, read_moment, read_second
+from aiops.decoding.stamps import _match, clear_caches, find_stamp, read_moment, read_second
 
 
 def utc(*parts: int) -> float:
@@ -74,7 +74,7 @@ def test_reading_by_the_minute_equals_reading_whole(line: str, second: int, minu
     one = reader.seconds([line.encode()])
     clear_caches()
     piece = reader._slices([line.encode()])[0]
-    assert one == [reader.complete(reader._match(piece), NEAR)]
+    assert one == [reader.complete(_match(reader.format, piece), NEAR)]
 
 
 @pytest.mark.parametrize(
