@@ -20,6 +20,7 @@ from typing import Any, TextIO
 import msgspec
 import numpy as np
 
+from aiops.correlation.topology import as_entity
 from aiops.decoding.stamps import read_moment
 from aiops.engine import Engine
 from aiops.errors import ConfigError
@@ -190,11 +191,8 @@ def parse_series(header: str, default: str) -> Series:
     for label in _ENTITY_LABELS:
         if labels.get(label):
             value = labels.pop(label)
-            entity = (
-                value
-                if label == "entity" and ":" in value
-                else (f"service:{value}" if label in ("entity", "job") else f"{label}:{value}")
-            )
+            named = label in ("service", "entity", "job")
+            entity = as_entity(value) if named else f"{label}:{value}"
             break
     rest = ",".join(f'{k}="{v}"' for k, v in sorted(labels.items()))
     kind = "counter" if _COUNTER_NAME.search(name) else "gauge"
@@ -279,7 +277,7 @@ def _changes(path: str, outcome: Outcome) -> Iterator[ChangeEvent]:
             outcome.skipped["change without time or title"] += 1
             continue
         entity = str(record.get("entity", ""))
-        entity = entity if not entity or ":" in entity else f"service:{entity}"
+        entity = as_entity(entity) if entity else ""
         yield ChangeEvent(at, str(record.get("kind", "change")), entity, str(record["title"]))
 
 

@@ -80,6 +80,11 @@ class RiverAnomaly:
         self._score_scale = np.zeros(3)
         self._tail = Tail()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the features that every call gives, empty before the first one is learned."""
+        return self._names
+
     def score_one(self, x: Features) -> Score:
         if not self._names:
             _features(x, tuple(sorted(x)))

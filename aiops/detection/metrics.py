@@ -156,6 +156,11 @@ class MetricDetection:
             model = self._joint[entity] = RiverAnomaly(
                 self._multivariate, SMALL.get(self._multivariate), ring=500
             )
+        if model.names:
+            if 2 * sum(name in features for name in model.names) < len(model.names):
+                return None
+            # What is not there now says nothing: it counts as being where it was expected.
+            features = {name: features.get(name, 0.0) for name in model.names}
         score = model.score_one(features)
         if score.value is None or score.value < threshold:
             model.learn_one(features)

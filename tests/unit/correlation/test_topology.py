@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aiops.correlation.topology import Topology
+import pytest
+
+from aiops.correlation.topology import Topology, as_entity
 
 SHOP = Topology({"gateway": ["checkout"], "checkout": ["cart", "payment"], "payment": ["host:db1"]})
 
@@ -51,3 +53,20 @@ def test_an_empty_graph_knows_nothing() -> None:
     assert not Topology().knows("service:cart")
     assert Topology().entities == frozenset()
     assert SHOP.knows("host:db1")
+
+
+@pytest.mark.parametrize(
+    ("name", "entity"),
+    [
+        ("cart", "service:cart"),
+        ("host:db1", "host:db1"),
+        ("service:cart", "service:cart"),
+        ("petInfo_AWS::DynamoDB::Table", "service:petInfo_AWS::DynamoDB::Table"),
+        ("aws::dynamo", "service:aws::dynamo"),
+        ("https://queue.example/q", "service:https://queue.example/q"),
+        ("redis:6379", "service:redis:6379"),
+    ],
+)
+def test_a_colon_in_a_name_is_no_kind(name: str, entity: str) -> None:
+    """Only ``KIND:NAME`` names another kind than a service; ports and paths do not."""
+    assert as_entity(name) == entity

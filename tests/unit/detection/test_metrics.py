@@ -102,3 +102,21 @@ def test_a_restart_changes_nothing() -> None:
         return found
 
     assert run(150) == run(-1) != []
+
+
+def together(
+    metrics: MetricDetection, at: float, names: list[str], noise: np.random.Generator
+) -> None:
+    columns = SeriesSet(tuple(Series("service:cart", name) for name in names))
+    values = 10.0 + noise.standard_normal(len(names))
+    metrics.judge(Points("shop", at, columns, values, 60.0), 6.0)
+
+
+def test_an_entity_may_change_what_it_measures() -> None:
+    """Series that come and go leave the joint model of their entity alive."""
+    metrics, noise = MetricDetection(drift=""), np.random.default_rng(3)
+    every = [f"m{n}" for n in range(8)]
+    for minute in range(600):
+        names = every if minute < 300 else every[3:] if minute < 400 else [*every, "new"]
+        together(metrics, T + 60.0 * minute, names, noise)
+    assert metrics.facts["joint_refused"] == 0
