@@ -314,7 +314,9 @@ class Notification:
     """One message for one receiver; ``key`` is the same over retries and restarts.
 
     ``incident`` is the picture the channel renders (escaping is the channel's); ``title`` and
-    ``body`` are plain text, already redacted.
+    ``body`` are plain text, already redacted. ``link`` leads to the incident, empty when nobody
+    said how to reach the daemon. ``receipt`` is what the receiver called the message of this
+    incident that it took last, empty when it took none or has no names for them.
     """
 
     key: str
@@ -322,6 +324,8 @@ class Notification:
     transition: Transition
     title: str
     body: str
+    link: str = ""
+    receipt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,4 +67,9 @@ class Notifier(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def send(self, notification: Notification) -> None: ...
+    async def send(self, notification: Notification) -> str | None:
+        """Deliver; return the receiver's own name of the message where it can be changed later.
+
+        The next message of the same incident to this receiver brings it as ``receipt``.
+        """
+        ...

@@ -111,6 +111,7 @@ class Telling:
             told=told,
             title=lambda t: title(t.incident),
             body=lambda t: story(t, calls=calls),
+            external_url=self.plan.settings.web.external_url,
         )
         new = set(self._store.outbox.tell(planned, self._clock()))
         self._store.history.record(transitions)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from aiops.protocols import Notifier
     from aiops.storage import Report, Waiting
 
+RECEIPT = 500
+"""Longest receipt that is kept, in characters; a longer one is reported and forgotten."""
+
 # How many messages of one receiver are looked at together.
 _BATCH = 100
 # How long a send that was cancelled may take to notice.
@@ -141,6 +144,8 @@ class Lane:
         self._news = asyncio.Event()
         # Outcomes that the disk would not take yet: known here, so nothing is sent twice.
         self._unsettled: dict[str, Outcome] = {}
+        # The same for receipts, by incident.
+        self._receipts: dict[str, str] = {}
         self._not_before = 0.0
         self._last_sent: float | None = None
         self._stopping = False
@@ -180,6 +185,7 @@ class Lane:
             for key, outcome in list(self._unsettled.items()):
                 await port.settle(key, outcome)
                 del self._unsettled[key]
+            self._receipts.clear()
         except StoreError as e:
             report("delivery.store_failed", e.reason, receiver=self._notifier.name)
         try:
@@ -197,6 +203,9 @@ class Lane:
             return None
         if outcome is not None:
             item = replace(item, attempts=outcome.attempts, next_at=outcome.at)
+        receipt = self._receipts.get(item.notification.transition.incident.id)
+        if receipt is not None:
+            item = replace(item, notification=replace(item.notification, receipt=receipt))
         # A clock that went back must make nobody wait for the time that comes twice.
         if item.attempts == 0 or item.next_at > now + self._longest_wait():
             return replace(item, next_at=min(item.next_at, now))
@@ -230,7 +239,8 @@ class Lane:
         self._last_sent = self._around.now()
 
     async def _attempt(self, choice: Choice, item: Waiting) -> None:
-        error = None if self._dry_run else await self._send(item)
+        answer = "" if self._dry_run else await self._send(item)
+        error, receipt = (None, answer) if isinstance(answer, str) else (answer, "")
         now = self._around.now()
         attempts = item.attempts + 1
         name, report = self._notifier.name, self._around.report
@@ -244,12 +254,12 @@ class Lane:
                 report("delivery.stepped_aside", "keeps_failing", receiver=name)
             if error is None:
                 reason = "dry_run" if self._dry_run else ""
-                outcome = Outcome(Fate.SENT, now, attempts, reason)
+                outcome = Outcome(Fate.SENT, now, attempts, reason, receipt)
                 report("delivery.sent", reason or "taken", receiver=name)
             else:
                 outcome = Outcome(Fate.DEAD, now, attempts, error.reason)
                 report("delivery.rejected", error.reason, receiver=name, problem=str(error))
-        await self._settle(item.notification.key, outcome)
+        await self._settle(item, outcome)
 
     def _failed(self, error: Transient, choice: Choice, item: Waiting, now: float) -> Outcome:
         pace, attempts = self._pace, item.attempts + 1
@@ -264,15 +274,21 @@ class Lane:
             return Outcome(Fate.DEAD, now, attempts, "gave_up")
         return Outcome(Fate.RETRY, now + delay, attempts, error.reason)
 
-    async def _settle(self, key: str, outcome: Outcome) -> None:
+    async def _settle(self, item: Waiting, outcome: Outcome) -> None:
+        key = item.notification.key
         try:
             await self._around.port.settle(key, outcome)
         except StoreError as e:
             self._unsettled[key] = outcome
+            if outcome.receipt:
+                self._receipts[item.notification.transition.incident.id] = outcome.receipt
             self._around.report("delivery.store_failed", e.reason, receiver=self._notifier.name)
 
-    async def _send(self, item: Waiting) -> Transient | Rejected | None:
-        """Make one attempt in a task of its own: its failure, of any kind, is a value here."""
+    async def _send(self, item: Waiting) -> Transient | Rejected | str:
+        """Make one attempt in a task of its own: its failure, of any kind, is a value here.
+
+        A string is the receipt of a message that was taken.
+        """
         task = asyncio.create_task(self._notifier.send(item.notification))
         try:
             await asyncio.wait({task}, timeout=self._pace.deadline)
@@ -285,7 +301,9 @@ class Lane:
         if not task.done() or task.cancelled():
             return Transient(f"no answer in {self._pace.deadline:g} s", reason="timeout")
         error = task.exception()
-        if error is None or isinstance(error, Transient | Rejected):
+        if error is None:
+            return self._receipt(task.result())
+        if isinstance(error, Transient | Rejected):
             return error
         if isinstance(error, OSError):
             return Transient(str(error), reason="network")
@@ -295,8 +313,14 @@ class Lane:
         )
         return Rejected(f"{type(error).__name__}: {error}", reason="defect")
 
+    def _receipt(self, given: str | None) -> str:
+        if given is None or len(given) <= RECEIPT:
+            return given or ""
+        self._around.report("delivery.receipt_lost", "too_long", receiver=self._notifier.name)
+        return ""
+
     @staticmethod
-    async def _end(task: asyncio.Task[None]) -> None:
+    async def _end(task: asyncio.Task[str | None]) -> None:
         task.cancel()
         # Whatever it still raises is looked at, or asyncio would call it forgotten.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())

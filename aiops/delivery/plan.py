@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from aiops.model import Notification, Severity, Transition, TransitionKind
 
@@ -33,6 +34,12 @@ def notification_key(incident_id: str, seq: int, receiver: str) -> str:
     return "ntf_" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
+def permalink(external_url: str, incident_id: str) -> str:
+    """Return where a reader finds the incident; empty without an *external_url*."""
+    base = external_url.rstrip("/")
+    return f"{base}/api/v1/incidents/{quote(incident_id, safe='')}" if base else ""
+
+
 def plan(
     transition: Transition,
     routes: Iterable[Route],
@@ -40,12 +47,14 @@ def plan(
     told: Collection[str],
     title: Callable[[Transition], str],
     body: Callable[[Transition], str],
+    external_url: str = "",
 ) -> list[Notification]:
     """Return one message for each receiver that should hear of *transition*, in route order.
 
     *told* names the receivers that already know of this incident. Opened, escalated and
     reopened go to every receiver whose ``min_severity`` is reached; resolved and merged to
-    those who know; updated and acknowledged to those of them who want progress.
+    those who know; updated and acknowledged to those of them who want progress. With an
+    *external_url* each message links to its incident.
     """
     chosen = [route for route in routes if _wants(route, transition, told)]
     if not chosen:
@@ -59,6 +68,7 @@ def plan(
             transition=transition,
             title=head,
             body=text,
+            link=permalink(external_url, incident.id),
         )
         for route in chosen
     ]
@@ -71,6 +81,7 @@ def plan_batch(
     told: Mapping[str, Collection[str]],
     title: Callable[[Transition], str],
     body: Callable[[Transition], str],
+    external_url: str = "",
 ) -> list[Notification]:
     """Plan transitions that happened in this order; who hears of one knows it for the next.
 
@@ -80,7 +91,9 @@ def plan_batch(
     planned: list[Notification] = []
     for transition in transitions:
         known = knows.setdefault(transition.incident.id, set())
-        new = plan(transition, routes, told=known, title=title, body=body)
+        new = plan(
+            transition, routes, told=known, title=title, body=body, external_url=external_url
+        )
         known.update(item.receiver for item in new)
         planned += new
     return planned

@@ -30,12 +30,16 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """State the fate of one attempt; ``at`` is when it was settled or may be tried again."""
+    """State the fate of one attempt; ``at`` is when it was settled or may be tried again.
+
+    ``receipt`` is what the receiver calls the message it took, empty when it did not say.
+    """
 
     fate: Fate
     at: float
     attempts: int
     reason: str = ""
+    receipt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class OutboxPort:
 
     def _settle(self, key: str, outcome: Outcome) -> None:
         if outcome.fate is Fate.SENT:
-            self.outbox.sent(key, outcome.at, outcome.reason)
+            self.outbox.sent(key, outcome.at, outcome.reason, outcome.receipt)
         elif outcome.fate is Fate.DEAD:
             self.outbox.dead(key, outcome.at, outcome.reason)
         else:

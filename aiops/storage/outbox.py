@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from aiops.storage.database import Database
     from aiops.storage.directory import StateDirectory
     from aiops.storage.reporting import Report
+
+_RECEIPT = """
+    SELECT taken.receipt FROM outbox AS taken
+    WHERE taken.incident = outbox.incident AND taken.receiver = outbox.receiver
+    AND taken.receipt <> '' ORDER BY taken.id DESC LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +99,18 @@ class Outbox:
     def waiting(self, receiver: str, limit: int = 100) -> list[Waiting]:
         """Return the oldest messages for *receiver* that are not settled, in order.
 
-        Also those whose ``next_at`` is not reached: the order is the caller's to keep.
+        Also those whose ``next_at`` is not reached: the order is the caller's to keep. Each has
+        the receipt of the last message of its incident that the receiver took.
         """
         rows = self.database.rows(
-            "SELECT key, payload, created_at, next_at, attempts, reason FROM outbox"
-            " WHERE state = 'waiting' AND receiver = ? ORDER BY id LIMIT ?",
+            f"SELECT key, payload, created_at, next_at, attempts, reason, ({_RECEIPT})"  # noqa: S608 - two constants
+            " FROM outbox WHERE state = 'waiting' AND receiver = ? ORDER BY id LIMIT ?",
             (receiver, limit),
         )
         found: list[Waiting] = []
-        for key, payload, created_at, next_at, attempts, reason in rows:
+        for key, payload, created_at, next_at, attempts, reason, receipt in rows:
             try:
-                notification = decode_notification(payload)
+                notification = replace(decode_notification(payload), receipt=receipt or "")
             except msgspec.MsgspecError:
                 # It can never be sent; leaving it at the head would stop the receiver for ever.
                 self.dead(key, next_at, "unreadable")
@@ -139,9 +145,9 @@ class Outbox:
         )
         return {str(receiver) for (receiver,) in rows}
 
-    def sent(self, key: str, at: float, reason: str = "") -> None:
-        """Settle a message that the receiver took."""
-        self._settle(key, "sent", at, reason)
+    def sent(self, key: str, at: float, reason: str = "", receipt: str = "") -> None:
+        """Settle a message that the receiver took; *receipt* is what it calls it."""
+        self._settle(key, "sent", at, reason, receipt)
 
     def dead(self, key: str, at: float, reason: str) -> None:
         """Settle a message that is given up; it is counted and stays visible."""
@@ -204,10 +210,10 @@ class Outbox:
         )
         return {(receiver, state): n for receiver, state, n in rows}
 
-    def _settle(self, key: str, state: str, at: float, reason: str) -> None:
+    def _settle(self, key: str, state: str, at: float, reason: str, receipt: str = "") -> None:
         with self.database.transaction() as connection:
             connection.execute(
-                "UPDATE outbox SET state = ?, done_at = ?, reason = ?, attempts = attempts + 1"
-                " WHERE key = ? AND state = 'waiting'",
-                (state, at, reason, key),
+                "UPDATE outbox SET state = ?, done_at = ?, reason = ?, receipt = ?,"
+                " attempts = attempts + 1 WHERE key = ? AND state = 'waiting'",
+                (state, at, reason, receipt, key),
             )

@@ -110,3 +110,14 @@ def test_what_was_told_before_counts() -> None:
     )
 
     assert [m.receiver for m in messages] == ["dev"]
+
+
+def test_a_message_links_to_its_incident() -> None:
+    """With an address for readers there is a link; without one there is none, not half of one."""
+    told = transition(K.OPENED, "inc/1 ?")
+    (ops, _) = plan(
+        told, [OPS, DEV], told=(), title=title, body=body, external_url="https://a.example/"
+    )
+
+    assert ops.link == "https://a.example/api/v1/incidents/inc%2F1%20%3F"
+    assert planned(told)[0].link == ""
