@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from aiops.incidents.units import duration, factor, quantity
 from aiops.model import State, TransitionKind
 from aiops.redaction import harmless
+from aiops.units import duration, factor, quantity
 from aiops.wire import rfc3339, shown, to_json
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiops.incidents.units import duration, factor, quantity
+from aiops.units import duration, factor, quantity
 
 
 @pytest.mark.parametrize(
