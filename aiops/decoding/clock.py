@@ -8,6 +8,7 @@ agree. Every departure is counted.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 
 from aiops.decoding.formats import Parsed
 from aiops.decoding.stamps import StampReader
@@ -81,20 +82,17 @@ class StreamClock:
         found: list[tuple[int, int, int]] = []
         current: int | None = None
         start = i = 0
-        total = len(seconds)
         if self.last is None and seconds[0] is None:
             self.last = self._first_believed(seconds, arrived, stamps)
-        while i < total:
-            second = seconds[i]
-            j = i + 1
-            while j < total and seconds[j] == second:
-                j += 1
+        for second, same in groupby(list(seconds)):
+            j = i + len(list(same))
             while i < j:
                 at, count = self._accept(self._completed(second, arrived, stamps), j - i, arrived)
                 if at != second:
                     seconds[i : i + count] = [at] * count
                 index = int(at // width)
-                self._raise(at)
+                if self.high is None or at > self.high:
+                    self._raise(at)
                 if self.floor is not None and index < self.floor:
                     self.facts["late"] += count
                     index = self.floor
@@ -104,7 +102,7 @@ class StreamClock:
                     current, start = index, i
                 i += count
         if current is not None:
-            found.append((current, start, total))
+            found.append((current, start, len(seconds)))
         return found
 
     def _first_believed(
@@ -117,12 +115,11 @@ class StreamClock:
                 return meant
         return None
 
-    def _raise(self, at: float) -> None:
-        if self.high is None or at > self.high:
-            self.high = at
-            floor = int((at - self.lateness) // self.width)
-            if self.floor is None or floor > self.floor:
-                self.floor = floor
+    def _raise(self, high: float) -> None:
+        self.high = high
+        floor = int((high - self.lateness) // self.width)
+        if self.floor is None or floor > self.floor:
+            self.floor = floor
 
     def _believed(self, second: float, arrived: float) -> bool:
         if arrived > 0:
@@ -135,6 +132,8 @@ class StreamClock:
             return second
         if self.high is None:
             return stamps.complete(second, abs(arrived), first=True)
+        if second is not None and abs(second - self.high) < stamps.format.partial / 4:
+            return second  # the nearest already
         return stamps.complete(second, self.high)
 
     def _accept(self, second: Parsed, count: int, arrived: float) -> tuple[float, int]:

@@ -12,6 +12,10 @@ _CONTINUES = re.compile(
 )
 
 
+# How most lines begin: no name of an exception does, and nothing else that continues.
+_NEVER = b"{[<0123456789"
+
+
 def is_continuation(line: bytes) -> bool:
     """Return whether *line* hangs on the line before it (DESIGN: never joined, only counted)."""
-    return _CONTINUES.match(line) is not None
+    return (line[:1] or b" ") not in _NEVER and _CONTINUES.match(line) is not None

@@ -16,9 +16,10 @@ from aiops.decoding.continuation import is_continuation
 from aiops.decoding.kinds import CONTINUATION, KindCache
 from aiops.decoding.lines import SEP, Lines, Shape
 from aiops.decoding.plain import PlainShape
+from aiops.decoding.samples import Samples
 from aiops.decoding.saved import load_counts, load_stream, save_counts, save_stream
 from aiops.decoding.shapes import find_shape, is_stamped, shape_from_state
-from aiops.model import Block, LineKind, LogWindow, SampleLine, Stream
+from aiops.model import Block, LineKind, LogWindow, Stream
 
 __all__ = ["KindCache", "StreamWindows", "WindowSettings"]
 
@@ -169,10 +170,14 @@ class StreamWindows:
         counts, samples = window.counts, window.samples
         first: dict[bytes, int] | None = None
         tally = Counter(keys)
-        missing = [key for key in tally if key not in kinds]
-        found = self._kinds.resolve_many(shape, missing) if missing else {}
-        for key, count in tally.items():
-            kind = kinds.get(key) or found[key]
+        known = list(map(kinds.get, tally))
+        found: dict[bytes, LineKind] = {}
+        if None in known:
+            missing = [key for key, kind in zip(tally, known, strict=True) if kind is None]
+            found = self._kinds.resolve_many(shape, missing)
+        for (key, count), kind in zip(tally.items(), known, strict=True):
+            if kind is None:
+                kind = found[key]  # noqa: PLW2901 - the gap in what was known
             if kind is CONTINUATION:
                 window.continuations += count
                 continue
@@ -192,16 +197,17 @@ class StreamWindows:
 
     def _sample(self, lines: Lines, at: int, *, short: bool) -> tuple[float, list[bytes]]:
         second = lines.seconds[at]
+        raw = lines.raw
         if short:
-            return second or 0.0, [lines.raw[at][:SHORT_SAMPLE]]
-        text = [lines.raw[at][:SAMPLE_BYTES]]
+            return second or 0.0, [raw[at][:SHORT_SAMPLE]]
+        text = [raw[at][:SAMPLE_BYTES]]
         stop = at + 1
-        while stop < len(lines.raw) and len(text) < SAMPLE_LINES:
-            if not is_continuation(lines.raw[stop]):
-                break
-            text.append(lines.raw[stop][:SAMPLE_BYTES])
+        while stop < len(raw) and len(text) < SAMPLE_LINES:
+            if not is_continuation(raw[stop]):
+                return second or 0.0, text
+            text.append(raw[stop][:SAMPLE_BYTES])
             stop += 1
-        if stop == len(lines.raw) and len(text) < SAMPLE_LINES:
+        if len(text) < SAMPLE_LINES:
             self._tail = text
         return second or 0.0, text
 
@@ -245,15 +251,14 @@ class StreamWindows:
 
     def _window(self, index: int, window: _Open) -> LogWindow:
         width = self._settings.width
+        if self._tail is not None and any(t is self._tail for _, t in window.samples.values()):
+            self._tail = None  # what is closed does not change any more
         return LogWindow(
             stream=self.stream,
             start=index * width,
             end=(index + 1) * width,
             counts=window.counts,
-            samples={
-                kind: SampleLine(at, self.stream.id, b"\n".join(text).decode("utf-8", "replace"))
-                for kind, (at, text) in window.samples.items()
-            },
+            samples=Samples(self.stream.id, window.samples),
             lines=window.lines,
             continuations=window.continuations,
             other=window.other,
