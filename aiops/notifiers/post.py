@@ -10,12 +10,13 @@ import ipaddress
 import math
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
+import msgspec
 from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -141,6 +142,40 @@ class Answer:
     after: float | None
 
 
+def wait_of(seconds: float) -> float | None:
+    """Return how long a receiver may make us wait, ``None`` when it said no number."""
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT)
+
+
+def said(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object of an answer, empty when it is none, or only half of one."""
+    try:
+        found = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def told_to_wait(answer: Answer, seconds: object) -> Answer:
+    """Return the answer with the wait that its body asks for, where that is a number."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return answer
+    return replace(answer, after=wait_of(float(seconds)))
+
+
+def under(url: SecretStr, path: str) -> SecretStr:
+    """Return the address of *path* below *url*, whose query stays."""
+    parts = urlsplit(url.get_secret_value())
+    return SecretStr(urlunsplit(parts._replace(path=parts.path.rstrip("/") + path)))
+
+
+def asking(url: SecretStr, **query: str) -> SecretStr:
+    """Return *url* with more in its query."""
+    parts = urlsplit(url.get_secret_value())
+    more = "&".join(part for part in (parts.query, urlencode(query)) if part)
+    return SecretStr(urlunsplit(parts._replace(query=more)))
+
+
 class Poster:
     """Keep one HTTP client for one notifier, opened at the first post."""
 
@@ -150,7 +185,9 @@ class Poster:
         self._now = now
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: SecretStr, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(
+        self, url: SecretStr, body: bytes, headers: Mapping[str, str], *, method: str = "POST"
+    ) -> Answer:
         """Send one body and return the answer, whatever its status.
 
         Raises ``Transient`` when there was no answer in time, ``Rejected`` when the address is
@@ -161,8 +198,8 @@ class Poster:
             self._session = self._open()
         # Errors of the client may quote the URL: they are named, not chained.
         try:
-            async with self._session.post(
-                target, data=body, headers=headers, allow_redirects=False
+            async with self._session.request(
+                method, target, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return Answer(
                     response.status,
@@ -188,6 +225,19 @@ class Poster:
         except (aiohttp.ClientError, OSError) as e:
             msg = f"connection broke ({type(e).__name__})"
             raise Transient(self._said(target, msg), reason="connection") from None
+
+    async def post_json(
+        self,
+        url: SecretStr,
+        payload: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "POST",
+    ) -> Answer:
+        """Send one JSON object; see ``post``."""
+        kind = {"Content-Type": "application/json; charset=utf-8"}
+        body = msgspec.json.encode(payload)
+        return await self.post(url, body, kind | dict(headers or {}), method=method)
 
     def judge(self, url: SecretStr, answer: Answer, said: str = "") -> None:
         """Return for a 2xx; else raise ``Transient`` or ``Rejected`` as the status asks."""
@@ -239,7 +289,7 @@ class Poster:
                 seconds = parsedate_to_datetime(header).timestamp() - self._now()
             except ValueError:
                 return None
-        return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT)
+        return wait_of(seconds)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

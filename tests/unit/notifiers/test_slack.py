@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from aiops.config import build_component
 from aiops.errors import ConfigError, Rejected, Transient
 from aiops.model import Severity, State
-from aiops.notifiers.slack import SlackNotifier, message
+from aiops.notifiers.mrkdwn import message
+from aiops.notifiers.slack import SlackNotifier
 
 if TYPE_CHECKING:
     from pathlib import Path
