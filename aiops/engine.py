@@ -145,7 +145,7 @@ class Engine:
         done = self.close_streams()
         if self.clock > -math.inf:
             self._step = self._step or 0
-            end = self.clock + self.settings.ledger.resolve_after + self.settings.window.width
+            end = self.clock + self.ledger.longest_quiet + self.settings.window.width
             done += self._pass_steps(end)
         return done
 

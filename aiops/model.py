@@ -240,7 +240,7 @@ class Anomaly:
     ``surprise`` is -log10 of the calibrated tail probability. ``threshold`` is what the alert
     budget asked of it. ``severe`` says that somebody feels it: it may open an incident alone
     once enough was seen. ``since`` is when the departure began, ``seen`` how many samples the
-    detector had learned.
+    detector had learned, ``pace`` the seconds from one sample to the next (0: as it happens).
     """
 
     id: str
@@ -261,10 +261,20 @@ class Anomaly:
     severe: bool = False
     seen: int = 0
     samples: tuple[SampleLine, ...] = ()
+    pace: float = 0.0
 
     @property
     def entity(self) -> str:
         return self.series.entity
+
+
+PACES = 3.0  # samples: what is seen rarely belongs together over a longer time …
+SLOWEST = 900.0  # … but no longer than samples this many seconds apart ask for
+
+
+def reach(pace: float, window: float) -> float:
+    """Return over how many seconds evidence of this pace belongs together: *window* or longer."""
+    return max(window, PACES * min(pace, SLOWEST))
 
 
 @dataclass(frozen=True, slots=True)

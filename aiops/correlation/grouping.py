@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from aiops.correlation.topology import Topology
-from aiops.model import Anomaly, Footprint
+from aiops.model import PACES, Anomaly, Footprint, reach
 
 LINK = 0.3  # weakest link that joins
 STRANGER_SECONDS = 60.0  # entities of unknown relation belong together only this close in time
@@ -18,8 +18,11 @@ def link(anomaly: Anomaly, to: Footprint, topology: Topology, window: float) -> 
     """Return how strongly an anomaly belongs to an incident, 0 (not at all) to 1.
 
     Relation (same series 1, same entity 0.9, call-graph neighbours by distance, strangers 0.6)
-    decays with the time since the related entity was last seen, over *window* seconds.
+    decays with the time since the related entity was last seen, over *window* seconds or a few
+    samples of the series, whichever is longer.
     """
+    window = reach(anomaly.pace, window)
+    strangers = reach(anomaly.pace / PACES, STRANGER_SECONDS)
     at = anomaly.since
     same = to.series.get(anomaly.series.id)
     if same is not None and anomaly.at - same <= 2 * window:
@@ -40,9 +43,9 @@ def link(anomaly: Anomaly, to: Footprint, topology: Topology, window: float) -> 
         elif topology.siblings(entity, anomaly.entity):
             # Who they both call made both suffer at once, or has nothing to do with it.
             begun = max(at - to.started, 0.0)
-            best = max(best, 0.7 * math.exp(-begun / STRANGER_SECONDS))
+            best = max(best, 0.7 * math.exp(-begun / strangers))
         elif not (topology.knows(entity) and topology.knows(anomaly.entity)):
-            best = max(best, 0.6 * math.exp(-apart / STRANGER_SECONDS))
+            best = max(best, 0.6 * math.exp(-apart / strangers))
     return best
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,8 @@ class MetricDetection:
         if at >= self._together_at.get(source, -math.inf):
             self._together_at[source] = at + TOGETHER_EVERY
             found += self._together(columns, at, values[columns.kept], scores, threshold)
-        return found
+        pace = self._pace.get(source, 0.0)
+        return [replace(anomaly, pace=pace) for anomaly in found]
 
     def gap(self, source: str) -> None:
         """Start a source's rates anew: it did not watch for a while."""

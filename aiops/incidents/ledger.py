@@ -23,6 +23,7 @@ from aiops.model import (
     Suspect,
     Transition,
     TransitionKind,
+    reach,
 )
 
 __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
@@ -95,7 +96,7 @@ class Ledger:
         if record.state is not State.CANDIDATE:
             return [*done, *self._escalate(record, at)]
         # What comes later may also explain what came before: then nothing is ready any more.
-        if not opens(record.recent(at - TOGETHER)):
+        if not opens(record.recent(at - reach(record.pace, TOGETHER))):
             record.ready_at = None
         elif record.ready_at is None:
             record.ready_at = at
@@ -125,9 +126,8 @@ class Ledger:
     def advance(self, at: float) -> list[Transition]:
         """Let event time reach *at*: tell what is ready, resolve what is quiet, drop the rest."""
         done: list[Transition] = []
-        quiet = self.settings.resolve_after
         for record in list(self._records.values()):
-            silent = at - record.updated
+            silent, quiet = at - record.updated, self._quiet(record)
             if record.state is State.CANDIDATE:
                 if record.ready_at is not None:
                     if at - record.ready_at >= self.settings.patience:
@@ -174,7 +174,16 @@ class Ledger:
         """Return a picture of every candidate and incident that can still change."""
         return [r.picture() for r in self._records.values()]
 
+    @property
+    def longest_quiet(self) -> float:
+        """Return after how many seconds without news everything that is open has ended."""
+        live = [self._quiet(r) for r in self._records.values()]
+        return max(live, default=self.settings.resolve_after)
+
     # --- deciding ---------------------------------------------------------------------------
+
+    def _quiet(self, record: Record) -> float:
+        return reach(record.pace, self.settings.resolve_after)
 
     def _after_change(self, anomaly: Anomaly) -> Anomaly:
         """Turn what a change explains into context: new words below errors, restarts."""

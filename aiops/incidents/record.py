@@ -39,6 +39,7 @@ class Record:
     updated: float
     seq: int = 0
     ready_at: float | None = None
+    pace: float = 0.0
     opened_at: float = 0.0
     resolved_at: float | None = None
     told: bool = False
@@ -70,6 +71,8 @@ class Record:
         known = self.anomalies.get(key)
         if known is None and len(self.anomalies) >= MAX_SERIES:
             return False
+        if counts(anomaly):
+            self.pace = max(self.pace, anomaly.pace)
         # The story shows a series at its worst; its beginning stays the first one.
         changed = known is None
         if known is None:

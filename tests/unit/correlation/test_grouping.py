@@ -68,3 +68,12 @@ def test_old_incidents_do_not_grow() -> None:
     old = Footprint("i1", T - 7 * 3600, T, {"service:cart": T}, {"service:cart/x": T})
     assert link(anomaly(name="latency"), old, CALLS, WINDOW) == 0.0
     assert link(anomaly(name="x"), old, CALLS, WINDOW) == 1.0
+
+
+def test_what_is_looked_at_rarely_belongs_together_longer() -> None:
+    """A neighbour that stands out one sample later joins, however far samples are apart."""
+    minutes = anomaly("service:redis", "latency", at=T + 300, pace=300.0)
+    assert link(minutes, footprint(), CALLS, WINDOW) >= LINK
+    assert link(minutes, footprint(), CALLS, WINDOW) > link(
+        anomaly("service:redis", "latency", at=T + 300), footprint(), CALLS, WINDOW
+    )
