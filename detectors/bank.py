@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.bank_learn import Events, follow, learn_pace, learn_season, union
 from detectors.bank_look import RELEASE, WARMUP, Look, Places, Policy, look
+from detectors.bank_one import OneByOne
 from detectors.bank_rows import (
     BLAME,
     LAST_AT,
@@ -58,6 +60,9 @@ __all__ = [
 BLOCK: Final = 32768
 """Rows looked at in one go: more costs memory for what is in between and gains nothing."""
 
+FEW: Final = 8
+"""Up to so many rows a step is cheaper in plain numbers than in arrays."""
+
 _BIT: Final = np.array([1, 2, 4, 8])
 _VERSION: Final = 1
 # What only a good sample changes; the rest follows a departing series too.
@@ -101,6 +106,14 @@ class SeriesBank:
         self._season = SeasonTable(slots, period) if slots else None
         self._policy = Policy(
             fixed(memory), accept_after, fixed(flag), fixed(0.95 * min(LOUD, RELEASE * flag))
+        )
+        self._one = OneByOne(
+            self._rows,
+            self._tails,
+            self._season,
+            memory=memory,
+            accept_after=accept_after,
+            flag=flag,
         )
         self._asked = np.zeros(0, np.int64)
         self._parts: list[tuple[slice, Selector]] = []
@@ -147,6 +160,24 @@ class SeriesBank:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for _, seen in looks:
                 self._learn(seen)
+
+    def step(self, rows: NDArray[np.int64], at: float, values: Wide) -> BankScores:
+        """Judge *values* of *rows* at *at*, then learn them: ``score`` and ``learn`` in one.
+
+        A handful of rows is stepped in plain numbers, to the same scores but for rounding.
+        """
+        if len(rows) > FEW:
+            scores = self.score(rows, at, values)
+            self.learn(rows, at, values)
+            return scores
+        self._last = None
+        told = map(self._one.step, rows.tolist(), repeat(at), values.tolist())
+        return BankScores.of(list(told))
+
+    def seen(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many samples each of *rows* has learned."""
+        counts: NDArray[np.int64] = self._rows.narrow[SEEN, rows].astype(np.int64)
+        return counts
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return (plain header, arrays): all that ``from_state`` needs to go on exactly."""

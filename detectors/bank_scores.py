@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,20 @@ LEVEL, SPIKE, SEASON, SHIFT, VARIANCE, FLAT, NEW_NORMAL = range(1, 8)
 LOUD: Final = 2.0
 """Surprise from which a sample gets a reason."""
 
-_BY_MEMBER: Final = np.array([LEVEL, SPIKE, SHIFT, VARIANCE], np.uint8)
+BY_MEMBER: Final = np.array([LEVEL, SPIKE, SHIFT, VARIANCE], np.uint8)
+"""The reason for which each member of a look stands."""
+
+
+class Told(NamedTuple):
+    """What ``BankScores`` holds of one row."""
+
+    surprise: float
+    expected: float
+    low: float
+    high: float
+    reason: int
+    since: float
+    seen: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +61,15 @@ class BankScores:
         reason, seen = np.zeros(count, np.uint8), np.empty(count, np.int64)
         return cls(surprise, expected, low, high, reason, since, seen)
 
+    @classmethod
+    def of(cls, told: Sequence[Told]) -> BankScores:
+        """Return the entries of rows that were told one by one."""
+        scores = cls.empty(len(told))
+        for i, one in enumerate(told):
+            scores.surprise[i], scores.expected[i], scores.low[i], scores.high[i] = one[:4]
+            scores.reason[i], scores.since[i], scores.seen[i] = one[4:]
+        return scores
+
 
 def describe(j: Look, scores: BankScores, part: slice) -> None:
     """Write what one look found into *part* of the scores."""
@@ -62,7 +85,7 @@ def describe(j: Look, scores: BankScores, part: slice) -> None:
         quick = loud[best == 1]
         centre[quick] = j.value[quick] - j.off[1, quick]
         reach[quick] = j.edges[1, quick] * j.unit[1, quick]
-        reason = _BY_MEMBER[best]
+        reason = BY_MEMBER[best]
         reason[(reason == SPIKE) & (j.narrow[WEIGHT, loud] > 0.5)] = SEASON
         reason[(reason == VARIANCE) & (j.recent[loud] < j.narrow[NOISE, loud])] = FLAT
         scores.reason[part][loud] = reason

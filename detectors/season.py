@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 import numpy as np
@@ -15,8 +16,13 @@ TRUSTED: Final = 2
 PASSES_KEPT: Final = 2.5
 """After its first pass a slot forgets over this many passes (periods)."""
 
+EARLY: Final = 0.1
+"""Within its first pass a sample weighs at least this much: the slot is still a guess."""
+
 _BITS: Final = np.uint32(3)
-_EARLY: Final = fixed(0.1)
+_FLOAT: Final = struct.Struct("<f")
+_WORD: Final = struct.Struct("<I")
+_EARLY: Final = fixed(EARLY)
 _PASSES_KEPT: Final = fixed(PASSES_KEPT)
 
 
@@ -92,6 +98,23 @@ class SeasonTable:
         if len(kept):
             learned[kept] = packed[kept]
         self.table[slot, sel] = learned
+
+    def read_one(self, slot: int, row: int) -> tuple[float, int]:
+        """Return what ``read`` does, for one row in plain numbers."""
+        packed: int = self.table.item(slot, row)
+        value: float = _FLOAT.unpack(_WORD.pack(packed & ~3))[0]
+        return value, packed & 3
+
+    def learn_one(self, slot: int, row: int, value: float, gap: float, *, fresh: bool) -> None:
+        """Do what ``learn`` does, for one row in plain numbers."""
+        old, passes = self.read_one(slot, row)
+        share = min(gap, self.width) / self.width
+        late = share / PASSES_KEPT
+        early = max(share, EARLY)
+        if fresh:
+            passes, early = min(passes + 1, 3), 1.0
+        moved = old + (early if passes <= 1 else late) * (value - old)
+        self.table[slot, row] = _WORD.unpack(_FLOAT.pack(moved))[0] & ~3 | passes
 
 
 def ramp(weight: Floats, useful: NDArray[np.bool_], dt: Floats, seconds: float) -> Floats:

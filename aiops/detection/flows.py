@@ -63,7 +63,10 @@ class Flows:
         self.refused = 0
         self._flows: dict[tuple[str, str], _Flow] = {}
         self._sorted: list[_Flow] | None = None
+        self._heard: list[int] = []  # places of sorted flows that have a row, and these rows
+        self._numbers = np.zeros(0, np.int64)
         self._rows = Rows(SeriesBank(max_rows=MAX_FLOWS))
+        self._keep_quiet = math.exp(-period / QUIET_MEMORY)
         minutes = period / 60.0
         self._wording = Wording(lambda v: max(_square(v), 0.0) / minutes, "lines/min")
 
@@ -105,12 +108,10 @@ class Flows:
         if mark is None:
             return []
         self.mark = mark + self.period
-        if self._sorted is None:
-            self._sorted = [self._flows[key] for key in sorted(self._flows)]
-        flows = self._sorted
+        flows = self._in_order()
         if not flows:
             return []
-        values = np.full(len(flows), math.nan)
+        values = [math.nan] * len(flows)
         found: list[Anomaly] = []
         for n, flow in enumerate(flows):
             until = watched(flow.stream)
@@ -123,30 +124,38 @@ class Flows:
             flow.share.learn(flow.errors, flow.lines, mark)
             flow.lines = flow.errors = 0
             flow.worst = ()
-        series = [flow.volume for flow in flows]
-        rows, _ = self._rows.rows_of(series, self.period)
-        kept = np.flatnonzero(rows >= 0)
+        heard = [flows[n] for n in self._heard]
+        said = [values[n] for n in self._heard]
         surges, scores = self._rows.judge(
-            rows[kept],
-            [series[i] for i in kept],
+            self._numbers,
+            [flow.volume for flow in heard],
             mark,
-            values[kept],
+            np.array(said),
             threshold=threshold,
             wording=lambda _: self._wording,
         )
-        expected = np.maximum(np.square(scores.expected / 2.0) - 0.375, 0.0)
-        heard = [flows[i] for i in kept]
-        lists = values[kept].tolist(), expected.tolist(), scores.seen.tolist()
-        for flow, value, lines, seen in zip(heard, *lists, strict=True):
-            self._listen(flow, value, lines, seen, mark)
+        lists = said, scores.expected.tolist(), scores.seen.tolist()
+        for flow, value, expected, seen in zip(heard, *lists, strict=True):
+            half = expected / 2.0
+            self._listen(flow, value, max(half * half - 0.375, 0.0), seen, mark)
         return found + surges + self._silences(heard, mark, threshold)
+
+    def _in_order(self) -> list[_Flow]:
+        """Return all flows by name; new ones get their rows in that order."""
+        if self._sorted is None:
+            self._sorted = [self._flows[key] for key in sorted(self._flows)]
+            series = [flow.volume for flow in self._sorted]
+            rows, _ = self._rows.rows_of(series, self.period)
+            kept = np.flatnonzero(rows >= 0)
+            self._heard, self._numbers = kept.tolist(), rows[kept]
+        return self._sorted
 
     def _listen(self, flow: _Flow, value: float, expected: float, seen: int, mark: float) -> None:
         """Add up what a silent flow was to say; a line ends the silence and teaches its length."""
         flow.seen = seen
         if math.isnan(value) or math.isnan(expected):
             return
-        flow.usual_quiet *= math.exp(-self.period / QUIET_MEMORY)
+        flow.usual_quiet *= self._keep_quiet
         if value > _root(0):
             flow.usual_quiet = max(flow.usual_quiet, flow.missed)
             flow.missed = 0.0
@@ -157,6 +166,8 @@ class Flows:
 
     def _silences(self, flows: list[_Flow], mark: float, threshold: float) -> list[Anomaly]:
         """Judge how long flows say nothing; all streams of a silent entity count together."""
+        if not any(flow.missed for flow in flows):
+            return []
         by_entity: dict[str, list[_Flow]] = {}
         for flow in flows:
             by_entity.setdefault(flow.entity, []).append(flow)
@@ -250,6 +261,7 @@ class Flows:
         if section.version != _VERSION or section.header["period"] != self.period:
             return
         self.mark = section.header["mark"]
+        self._sorted = None
         for saved in section.header["flows"]:
             stream, entity, lines, errors, started, worst, share, since, *quiet = saved
             flow = self._flows[stream, entity] = _Flow.of(stream, entity)

@@ -61,11 +61,8 @@ class Rows:
 
     def young(self) -> int:
         """Return how many rows have seen too few samples to be judged."""
-        rows = np.array(sorted(self._row.values()), dtype=np.int64)
-        if not len(rows):
-            return 0
-        scores = self.bank.score(rows, 0.0, np.full(len(rows), np.nan))
-        return int(np.count_nonzero(scores.seen < WARMUP))
+        rows = np.fromiter(self._row.values(), np.int64, len(self._row))
+        return int(np.count_nonzero(self.bank.seen(rows) < WARMUP))
 
     def judge(
         self,
@@ -79,11 +76,11 @@ class Rows:
         samples: Callable[[int], tuple[SampleLine, ...]] | None = None,
     ) -> tuple[list[Anomaly], BankScores]:
         """Score, learn, and return what is surprising enough to count as evidence."""
-        scores = self.bank.score(rows, at, values)
-        self.bank.learn(rows, at, values)
-        emit = max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR)
-        surprise = np.nan_to_num(scores.surprise, nan=0.0)
-        loud = np.flatnonzero(surprise >= emit)
+        scores = self.bank.step(rows, at, values)
+        # Nothing is louder than a surprise that is not known.
+        loud = (scores.surprise >= max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR)).nonzero()[0]
+        if not len(loud):
+            return [], scores
         loud = loud[~self._remembers(rows[loud], loud, values, scores)]
         if len(loud) > MAX_PER_TICK:
             order = np.argsort(-scores.surprise[loud], kind="stable")[:MAX_PER_TICK]
