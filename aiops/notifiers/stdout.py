@@ -6,7 +6,6 @@ import asyncio
 import io
 import os
 import sys
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -15,12 +14,11 @@ import msgspec
 from aiops.config import Duration
 from aiops.errors import Rejected, Transient
 from aiops.model import Severity, State, TransitionKind
+from aiops.notifiers.threads import in_thread
 from aiops.redaction import harmless
 from aiops.wire import rfc3339, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiops.model import Notification
 
 _COLOURS = {
@@ -62,7 +60,9 @@ class StdoutNotifier:
             text = as_line(notification)
         else:
             text = as_text(notification, colour=_wants_colour(stream))
-        self._writing = _in_thread(lambda: _write(stream, text))
+        self._writing = in_thread(
+            lambda: _write(stream, text), "aiops-stdout", (OSError, ValueError)
+        )
         try:
             async with asyncio.timeout(self.timeout):
                 await asyncio.shield(self._writing)
@@ -120,30 +120,3 @@ def _write(stream: TextIO, text: str) -> None:
     data = memoryview(text.encode(stream.encoding or "utf-8", "backslashreplace"))
     while data:
         data = data[os.write(out, data) :]
-
-
-def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
-    """Run *work* in a thread that the end of the process does not wait for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-
-    def settle(error: OSError | ValueError | None) -> None:
-        if done.cancelled():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
-            done.exception()  # somebody may have stopped waiting: it counts as seen
-
-    def run() -> None:
-        error: OSError | ValueError | None = None
-        try:
-            work()
-        except (OSError, ValueError) as e:
-            error = e
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, error)
-
-    threading.Thread(target=run, name="aiops-stdout", daemon=True).start()
-    return done
