@@ -9,9 +9,9 @@ from typing import Any
 from aiops.decoding.continuation import is_continuation
 from aiops.decoding.lines import KeyParts, Lines, Shape, collapse
 from aiops.decoding.plain import AccessShape, LogfmtShape, PlainShape, SyslogShape, cut_pri
+from aiops.decoding.records import decode_record, is_record, read_record
 from aiops.decoding.stamps import StampReader, find_stamp
-from aiops.decoding.structured import CriShape, JsonShape, cut_frame, is_record, read_record
-from aiops.decoding.structured import decode_record as _decode
+from aiops.decoding.structured import CriShape, JsonShape, cut_frame
 
 __all__ = [
     "SHAPES",
@@ -68,7 +68,7 @@ def find_shape(line: bytes, near: float) -> Shape | None:
 def is_stamped(shape: Shape, line: bytes) -> bool:
     """Return whether *shape*, found from *line*, reads a time from it."""
     if shape.name == "json":
-        return read_record(_decode(line))[2] is not None
+        return read_record(decode_record(line))[2] is not None
     return shape.name == "cri" or shape.stamps is not None
 
 

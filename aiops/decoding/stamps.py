@@ -9,45 +9,37 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from operator import add
+
+import numpy as np
 
 from aiops.decoding.formats import BY_NAME, DAY, FORMATS, Parsed, StampFormat, strip_collapsed
+from aiops.decoding.remembered import Remembered
 
 __all__ = ["Parsed", "StampReader", "find_stamp", "read_moment", "strip_collapsed"]
 
-_CACHE_LIMIT = 20_000
-_LONGEST_CACHED = 64
 _FORESIGHT = 2 * DAY  # no zone is further ahead of UTC than this
 _ZONED = 19  # bytes of an ISO stamp before its fraction and zone
 
-_UNSEEN = object()
 
 _ZONE_AFTER = re.compile(rb"(?:[.,:]\d+)?( ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?")
 _MARKERS = re.compile(rb'(?:\b(?:time|ts|t|timestamp|date)="?|\[)$')
 _EDGE = re.compile(rb"[^\s\w]$")  # "INFO:2025-…": words before a stamp differ in length
-_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d+")
+_ISO_HEAD = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\Z", re.ASCII)
+_FRACTION = re.compile(r"[.,]\d+", re.ASCII)
+# Numbers are epoch seconds, or smaller units of them, of the years 1973 to 2286.
+_SCALES = (1.0, 1e3, 1e6, 1e9)
+_SINCE, _UNTIL, _END = 1e8, 1e10, 1e19
 
 
-class _Seconds(dict[bytes, Parsed]):
-    """Read the stamps of one format once; bounded, and a full one is cleared."""
+class _Seconds:
+    """Read the stamps of one format: the minute once, then seconds are only added to it."""
 
     def __init__(self, fmt: StampFormat) -> None:
         self._format = fmt
-        self._minutes: dict[bytes, Parsed] = {}
+        self.minutes: Remembered[bytes, Parsed] = Remembered(lambda minute: _match(fmt, minute))
 
-    def __missing__(self, piece: bytes) -> Parsed:
-        value = self._second_of_minute(piece)
-        if len(piece) <= _LONGEST_CACHED:
-            if len(self) >= _CACHE_LIMIT:
-                self.clear()
-            self[piece] = value
-        return value
-
-    def clear(self) -> None:
-        super().clear()
-        self._minutes.clear()
-
-    def _second_of_minute(self, piece: bytes) -> Parsed:
-        """Read the minute once, then only add seconds to it."""
+    def __call__(self, piece: bytes) -> Parsed:
         at = self._format.second
         if at is None:
             return _match(self._format, piece)
@@ -56,13 +48,8 @@ class _Seconds(dict[bytes, Parsed]):
             return _match(self._format, piece)
         if self._format.name != "digits" and piece[at - 1 : at] != b":":
             return _match(self._format, piece)
-        minute = piece[:at] + b"00" + piece[at + 2 :]
-        start = self._minutes.get(minute, _UNSEEN)
-        if start is _UNSEEN:
-            if len(self._minutes) >= _CACHE_LIMIT:
-                self._minutes.clear()
-            start = self._minutes[minute] = _match(self._format, minute)
-        return None if start is None else start + int(digits)  # type: ignore[operator]
+        start = self.minutes[piece[:at] + b"00" + piece[at + 2 :]]
+        return None if start is None else start + int(digits)
 
 
 def _match(fmt: StampFormat, piece: bytes) -> Parsed:
@@ -74,15 +61,18 @@ def _match(fmt: StampFormat, piece: bytes) -> Parsed:
 
 
 # Reading is a pure function of the bytes, so all streams share what was read.
-_SECONDS = {f.name: _Seconds(f) for f in FORMATS}
-_MOMENTS: dict[str, Parsed] = {}
+_READERS = {f.name: _Seconds(f) for f in FORMATS}
+_SECONDS = {name: Remembered(read) for name, read in _READERS.items()}
 
 
 def clear_caches() -> None:
     """Forget what is only remembered for speed; no later result changes."""
+    for reader in _READERS.values():
+        reader.minutes.clear()
     for known in _SECONDS.values():
         known.clear()
     _MOMENTS.clear()
+    _TAILS.clear()
 
 
 class StampReader:
@@ -223,11 +213,11 @@ def read_moment(value: object) -> Parsed:
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
-        if not 1e8 <= value < 1e19:  # NaN and infinity too
+        if not _SINCE <= value < _END:  # NaN and infinity too
             return None
         number = float(value)
-        for scale in (1.0, 1e3, 1e6, 1e9):
-            if 1e8 <= number / scale < 1e10:
+        for scale in _SCALES:
+            if _SINCE <= number / scale < _UNTIL:
                 return number / scale
         return None
     if isinstance(value, str):
@@ -246,20 +236,45 @@ def read_moment(value: object) -> Parsed:
     return None
 
 
+def _whole(value: object) -> Parsed:
+    at = read_moment(value)
+    return None if at is None else float(int(at))
+
+
+def _without_fraction(tail: str) -> str:
+    fraction = _FRACTION.match(tail)
+    return tail if fraction is None else tail[fraction.end() :]
+
+
+_MOMENTS: Remembered[str, Parsed] = Remembered(_whole)
+_TAILS: Remembered[str, str] = Remembered(_without_fraction)
+
+
 def read_second(value: object) -> Parsed:
     """Read a time as ``read_moment`` does, in whole seconds; strings are remembered."""
     if not isinstance(value, str):
-        at = read_moment(value)
-        return None if at is None else float(int(at))
+        return _whole(value)
     # Only where the fraction has its place may it be left out of what is remembered.
-    fraction = _ISO_MOMENT.match(value)
-    key = value if fraction is None else value[:_ZONED] + value[fraction.end() :]
-    if key in _MOMENTS:
-        return _MOMENTS[key]
-    at = read_moment(value)
-    at = None if at is None else float(int(at))
-    if len(key) <= _LONGEST_CACHED:
-        if len(_MOMENTS) >= _CACHE_LIMIT:
-            _MOMENTS.clear()
-        _MOMENTS[key] = at
-    return at
+    head = value[:_ZONED]
+    return _MOMENTS[head + _TAILS[value[_ZONED:]] if _ISO_HEAD.match(head) else value]
+
+
+def read_seconds(values: list[str] | list[int] | list[float]) -> list[Parsed]:
+    """Return ``read_second`` of each of many values of one type, in less time."""
+    if isinstance(values[0], str):
+        texts: list[str] = values
+        heads = [text[:_ZONED] for text in texts]
+        if all(map(_ISO_HEAD.match, set(heads))):
+            tails = [_TAILS[text[_ZONED:]] for text in texts]
+            return list(map(_MOMENTS.__getitem__, map(add, heads, tails)))
+        return list(map(read_second, texts))
+    low, high = min(values), max(values)
+    if low >= _SINCE and high < _END:
+        for scale in _SCALES:
+            if low / scale >= _SINCE and high / scale < _UNTIL:
+                found = np.floor(np.array(values, dtype=np.float64) / scale)
+                # NaN hides from the comparisons above.
+                if not np.isnan(found).any():
+                    seconds: list[Parsed] = found.tolist()
+                    return seconds
+    return list(map(read_second, values))

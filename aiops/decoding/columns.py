@@ -1,0 +1,236 @@
+"""Read the JSON records of many lines at once, one column of a field after the other.
+
+Most lines of a stream have the same fields in the same order, and a field has values of one type.
+Such a column is read in one go; where it is mixed, or does not tell, the field is read record by
+record, so every result is that of ``read_record``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from aiops.decoding.formats import Parsed
+from aiops.decoding.levels import level_word
+from aiops.decoding.lines import SEP
+from aiops.decoding.records import (
+    BROKEN,
+    Plan,
+    decode_record,
+    evidence,
+    find_level,
+    find_message,
+    find_service,
+    find_status,
+    find_time,
+    flat,
+    key_head,
+    may_wrap,
+    plan_of,
+    read_record,
+    status_class,
+    wrapper_time,
+)
+from aiops.decoding.remembered import Remembered
+from aiops.decoding.stamps import read_seconds
+
+_FEW = 4  # so many records are read sooner one by one
+
+_Record = dict[str, Any]
+_Records = list[_Record]
+
+# Numbers and texts apart: 1 and "1" are two keys, 1 and True would be one.
+_WORDS = {str: Remembered(level_word), int: Remembered(level_word)}
+_CLASSES = {str: Remembered(status_class), int: Remembered(status_class)}
+_HEADS = Remembered(key_head, limit=4096)
+
+
+class _Columns(NamedTuple):
+    """What ``read_record`` returns, as lists; the text of an unreadable record is ``None``."""
+
+    heads: list[bytes]
+    texts: list[bytes | None]
+    seconds: list[Parsed]
+
+
+def read_lines(lines: list[bytes]) -> tuple[list[bytes], list[bytes], list[Parsed], int]:
+    """Return (heads of the keys, texts, times, how many objects were unreadable) of JSON lines.
+
+    A line that is no record is its own text, without head and time.
+    """
+    if not lines:
+        return [], [], [], 0
+    heads, texts, seconds = _read_all(lines)
+    if None not in texts:
+        return heads, texts, seconds, 0  # type: ignore[return-value]  # no None in it
+    whole = []
+    unreadable = 0
+    for text, line in zip(texts, lines, strict=True):
+        if text is None:
+            unreadable += line[:1] == b"{"
+        whole.append(line if text is None else text)
+    return heads, whole, seconds, unreadable
+
+
+def clear_caches() -> None:
+    """Forget what is only remembered for speed; no later result changes."""
+    caches: tuple[dict[Any, Any], ...] = (*_WORDS.values(), *_CLASSES.values(), _HEADS)
+    for known in caches:
+        known.clear()
+
+
+def _read_all(lines: Sequence[bytes] | Sequence[str]) -> _Columns:
+    records: list[_Record | None]
+    try:
+        records = list(map(decode_record, lines))
+        names: list[tuple[str, ...] | None] = list(map(tuple, records))  # type: ignore[arg-type]  # no None in it
+    except BROKEN:
+        records = [_decoded(line) for line in lines]
+        names = [None if record is None else tuple(record) for record in records]
+    if names[0] is not None and len(set(names)) == 1:
+        return _read_alike(records, names[0])  # type: ignore[arg-type]  # no None in it
+    alike: dict[tuple[str, ...] | None, list[int]] = {}
+    for i, its in enumerate(names):
+        alike.setdefault(its, []).append(i)
+    found = _unread(len(lines))
+    for its, at in alike.items():
+        if its is not None:
+            _put(found, at, _read_alike([records[i] for i in at], its))  # type: ignore[misc]  # no None in it
+    return found
+
+
+def _decoded(line: bytes | str) -> _Record | None:
+    try:
+        return decode_record(line)
+    except BROKEN:
+        return None
+
+
+def _unread(count: int) -> _Columns:
+    return _Columns([b""] * count, [None] * count, [None] * count)
+
+
+def _put(into: _Columns, at: list[int], found: _Columns) -> None:
+    for i, head, text, second in zip(at, *found, strict=True):
+        into.heads[i], into.texts[i], into.seconds[i] = head, text, second
+
+
+def _read_alike(records: _Records, names: tuple[str, ...]) -> _Columns:
+    if len(records) >= _FEW:
+        try:
+            return _read_columns(records, names)
+        except BROKEN:
+            pass  # one of them; the others are well
+    found = _unread(len(records))
+    for i, record in enumerate(records):
+        try:
+            found.heads[i], found.texts[i], found.seconds[i] = read_record(record)
+        except BROKEN:
+            continue
+    return found
+
+
+def _read_columns(records: _Records, names: tuple[str, ...]) -> _Columns:
+    plan = plan_of(names)
+    messages = _messages(records, plan.messages)
+    if not may_wrap(names):
+        return _fields(records, names, plan, messages)
+    wrapped = {i: text for i, text in enumerate(messages) if text and text[0] == "{"}
+    if not wrapped:
+        return _fields(records, names, plan, messages)
+    found = _unread(len(records))
+    _put(found, list(wrapped), _read_all(list(wrapped.values())))
+    for i in wrapped:
+        if found.texts[i] is not None and found.seconds[i] is None:
+            found.seconds[i] = wrapper_time(records[i])
+    rest = [i for i, text in enumerate(found.texts) if text is None]
+    if rest:
+        chosen = [records[i] for i in rest]
+        _put(found, rest, _fields(chosen, names, plan, [messages[i] for i in rest]))
+    return found
+
+
+def _fields(
+    records: _Records, names: tuple[str, ...], plan: Plan, messages: list[str | None]
+) -> _Columns:
+    services = _services(records, plan.services, names)
+    words = _words(records, plan.levels, names)
+    states = _states(records, plan.states)
+    heads = list(map(_HEADS.__getitem__, zip(services, words, states, strict=True)))
+    return _Columns(heads, _texts(records, messages), _seconds(records, plan.times))
+
+
+def _column(records: _Records, name: str) -> tuple[list[Any], type | None]:
+    """Return the values of a field and their type, ``None`` when they have several."""
+    column = [record[name] for record in records]
+    types = set(map(type, column))
+    return column, types.pop() if len(types) == 1 else None
+
+
+def _messages(records: _Records, names: tuple[str, ...]) -> list[str | None]:
+    if not names:
+        return [None] * len(records)
+    column, kind = _column(records, names[0])
+    return column if kind is str else [find_message(record, names) for record in records]
+
+
+def _texts(records: _Records, messages: list[str | None]) -> list[bytes | None]:
+    texts = [
+        evidence(record) if text is None else text
+        for record, text in zip(records, messages, strict=True)
+    ]
+    joined = "\n".join(texts)
+    if joined.count("\n") >= len(texts):
+        joined = "\n".join(map(flat, texts))
+    return list(joined.encode("utf-8", "replace").replace(SEP, b" ").split(b"\n"))
+
+
+def _words(records: _Records, levels: tuple[str, ...], names: tuple[str, ...]) -> list[bytes]:
+    if levels:
+        column, kind = _column(records, levels[0])
+        if kind is str or kind is int:
+            found = list(map(_WORDS[kind].__getitem__, column))
+            if None in found:
+                for i, word in enumerate(found):
+                    found[i] = word or find_level(records[i], levels) or b""
+            return found  # type: ignore[return-value]  # no None is left
+    elif "log" not in names or dict not in {type(record["log"]) for record in records}:
+        return [b""] * len(records)
+    return [find_level(record, levels) or b"" for record in records]
+
+
+def _states(records: _Records, names: tuple[str, ...]) -> list[bytes]:
+    if not names:
+        return [b""] * len(records)
+    column, kind = _column(records, names[0])
+    if kind is not str and kind is not int:
+        return [find_status(record, names) for record in records]
+    found = list(map(_CLASSES[kind].__getitem__, column))
+    if len(names) > 1 and b"" in found:
+        for i, status in enumerate(found):
+            found[i] = status or find_status(records[i], names)
+    return found
+
+
+def _services(records: _Records, services: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
+    if services:
+        column, kind = _column(records, services[0])
+        if kind is str and "" not in column:
+            return [name[:200] for name in column]
+    elif "resource" not in names:
+        return [""] * len(records)
+    return [find_service(record, services) for record in records]
+
+
+def _seconds(records: _Records, names: tuple[str, ...]) -> list[Parsed]:
+    if not names:
+        return [None] * len(records)
+    column, kind = _column(records, names[0])
+    if kind is not str and kind is not int and kind is not float:
+        return [find_time(record, names) for record in records]
+    found = read_seconds(column)
+    if len(names) > 1 and None in found:
+        for i, at in enumerate(found):
+            if at is None:
+                found[i] = find_time(records[i], names)
+    return found
