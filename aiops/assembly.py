@@ -7,7 +7,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from aiops.notifiers import NOTIFIERS
 from aiops.protocols import Notifier, Source
 from aiops.sources import SOURCES
 
-# Chat services allow about one message a second; what is ours, or made for machines, takes more.
+# Channels without a `rate` of their own; what is ours, or made for machines, takes more than one.
 PACES = {
     "stdout": Pace(rate=1000.0),
     "webhook": Pace(rate=10.0),
@@ -95,7 +95,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
         notifiers=tuple(notifiers),
         routes=routes,
         engine=engine_settings(settings),
-        paces={part.name: PACES[kind] for kind, _, part in channels if kind in PACES},
+        paces={part.name: _pace(kind, part) for kind, _, part in channels},
     )
 
 
@@ -156,6 +156,14 @@ def _shelf(
             except ConfigError as e:
                 problems += e.problems
     return built
+
+
+def _pace(kind: str, part: Any) -> Pace:
+    """Return how fast and how long a channel is tried: its own ``rate`` and ``timeout`` count."""
+    pace = PACES.get(kind, Pace())
+    rate = getattr(part, "rate", pace.rate)
+    # A change may be two requests; none is cut off that its channel would still wait for.
+    return replace(pace, rate=rate, deadline=max(pace.deadline, 2 * part.timeout))
 
 
 def _listen_problems(listen: str) -> list[str]:

@@ -39,6 +39,10 @@ _TOO_LARGE = (523, 552, 554)
 Address = Annotated[str, Field(pattern=r"^[!-;=?A-~]+@[!-;=?A-~]+$", max_length=254)]
 
 
+class _UnusableError(OSError):
+    """Certificates that cannot be read; they may be renewed this moment."""
+
+
 @dataclass(kw_only=True)
 class EmailNotifier:
     """Mail each notification as plain text; all of one incident refer to the same root.
@@ -75,7 +79,6 @@ class EmailNotifier:
     """Mails a second at most: servers delay or refuse who is faster."""
     report: Callable[[str, str, int], None] = field(init=False, repr=False)
     _password: str = field(init=False, repr=False)
-    _context: ssl.SSLContext | None = field(init=False, repr=False)
     _sending: asyncio.Future[None] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +89,6 @@ class EmailNotifier:
         if self.username and self.security == "none":
             raise ConfigError([f'{where}.security = "none": would show the password; use "tls"'])
         self._password = (given or "").strip()
-        self._context = None if self.security == "none" else _context(self.ca_file, where)
         self._sending = None
         self.report = _unheard
 
@@ -102,6 +104,8 @@ class EmailNotifier:
             raise Transient(
                 self._said(f"no answer within {self.timeout:g} s"), reason="timeout"
             ) from None
+        except _UnusableError as e:
+            raise Transient(str(e), reason="tls") from None
         except smtplib.SMTPException as e:
             raise self._judged(e) from None
         except ssl.SSLError:
@@ -116,10 +120,11 @@ class EmailNotifier:
         """Leave an attempt under way alone: it ends by its own timeout."""
 
     def _deliver(self, mail: EmailMessage) -> None:
-        smtp = self._connected()
+        trust = None if self.security == "none" else self._trusted()
+        smtp = self._connected(trust)
         try:
             if self.security == "starttls":
-                smtp.starttls(context=self._context)
+                smtp.starttls(context=trust)
             if self.username:
                 smtp.login(self.username, self._password)
             refused = smtp.send_message(mail, self.sender, self.to)
@@ -131,15 +136,21 @@ class EmailNotifier:
         finally:
             smtp.close()
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, trust: ssl.SSLContext | None) -> smtplib.SMTP:
         port = self.port or _PORTS[self.security]
         # Asking for our own full name may wait for a name server.
         own = socket.gethostname() or "localhost"
-        if self._context is not None and self.security == "tls":
-            return smtplib.SMTP_SSL(
-                self.host, port, own, timeout=self.timeout, context=self._context
-            )
+        if self.security == "tls":
+            return smtplib.SMTP_SSL(self.host, port, own, timeout=self.timeout, context=trust)
         return smtplib.SMTP(self.host, port, own, timeout=self.timeout)
+
+    def _trusted(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except OSError as e:
+            why = e.strerror or "no certificates in it"
+            words = self._said(f"ca_file = {self.ca_file!r}: cannot be read ({why})")
+            raise _UnusableError(words) from None
 
     def _judged(self, error: smtplib.SMTPException) -> Transient | Rejected:
         if isinstance(error, smtplib.SMTPRecipientsRefused):
@@ -196,14 +207,6 @@ def message(notification: Notification, sender: str, to: list[str]) -> EmailMess
 
 def _atom(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", text)[:100].strip(".") or "none"
-
-
-def _context(ca_file: str | None, where: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as e:
-        why = e.strerror or "no certificates in it"
-        raise ConfigError([f"{where}.ca_file = {ca_file!r}: cannot be read ({why})"]) from None
 
 
 def _unheard(event: str, reason: str, count: int) -> None:

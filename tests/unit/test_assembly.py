@@ -94,4 +94,18 @@ def test_every_channel_has_its_route_and_pace() -> None:
     plan = build(Settings(notifiers=notifiers))
     routes = {r.name: r.min_severity for r in plan.routes}
     assert routes["stdout"] is Severity.ERROR
-    assert set(plan.paces) == {"stdout", "ops"}
+    assert set(plan.paces) == {"stdout", "slack", "ops"}
+    assert plan.paces["slack"].rate == 1.0
+    assert min(plan.paces["stdout"].rate, plan.paces["ops"].rate) >= 10.0
+
+
+def test_a_channel_sets_its_own_pace() -> None:
+    """rate is what the channel says, and no attempt is cut off before its timeout."""
+    notifiers: dict[str, Any] = {
+        "ntfy": [{"topic": "a", "rate": 0.5, "timeout": "1m"}],
+        "exec": [{"command": ["true"]}],
+    }
+    plan = build(Settings(notifiers=notifiers))
+
+    assert (plan.paces["ntfy"].rate, plan.paces["ntfy"].deadline) == (0.5, 120.0)
+    assert (plan.paces["exec"].rate, plan.paces["exec"].deadline) == (5.0, 20.0)
