@@ -25,7 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from detectors.masking import Masker, collapse_digits, collapse_ids
+from detectors.collapse import collapse_digits, collapse_ids
+from detectors.masking import Masker
 from detectors.template_fields import Evidence
 from detectors.templates import TemplateMiner
 

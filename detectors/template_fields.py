@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from detectors.masking import WILD
 
 _DELIMITERS = b" \t=:,;()[]{}\"'|<>"
 _WORDS = bytes(sorted(set(range(256)) - set(_DELIMITERS)))
+_WORDS_OF_LINES = _WORDS.replace(b"\n", b"")
 _SPLIT = re.compile(rb"([ \t=:,;()\[\]{}\"'|]|<(?!\*>)|(?<!<\*)>)")
 _RUN = re.compile(rb"(?<![^\s=:,;()\[\]{}\"'|])<\*>(?:[ ,;]+<\*>)+(?![^\s=:,;()\[\]{}\"'|])")
 _LIST = re.compile(rb"(?<=\[)[\w./@+-]+(?:[,;] ?[\w./@+-]+)+(?=\])")
@@ -39,13 +41,7 @@ def canonical(line: bytes) -> bytes:
     A run of wildcards (``<*>, <*> <*>``) is one ``<*>``; ``[a, b]`` keeps its words but loses its
     separators as delimiters.
     """
-    if b"<*> <*>" in line or b",<*>" in line or b", <*>" in line or b";" in line:
-        line = _RUN.sub(WILD, line)
-    if b"[" in line and b"," in line:
-        line = _LIST.sub(_hide, line)
-    if b'="' in line:
-        line = _QUOTED.sub(_hide, line)
-    return line
+    return _join(line, WILD)
 
 
 def skeleton_of(canon: bytes) -> bytes:
@@ -53,15 +49,44 @@ def skeleton_of(canon: bytes) -> bytes:
     return canon.replace(WILD, b"").translate(None, _WORDS)
 
 
-def split_fields(canon: bytes) -> tuple[bytes, ...]:
-    """Split a canonical line into words (even places, maybe empty) and delimiters."""
-    return tuple(_SPLIT.split(canon))
+def outlines(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
+    """Return (canonical form, skeleton) of every line, all in one go where that can be."""
+    text = b"\n".join(lines)
+    if text.count(b"\n") != len(lines) - 1:
+        return [(canon, skeleton_of(canon)) for canon in map(canonical, lines)]
+    if b"<*> <*>" in text or b",<*>" in text or b";" in text or b"," in text or b'="' in text:
+        lines = list(map(canonical, lines))
+        text = b"\n".join(lines)
+    bones = text.replace(WILD, b"").translate(None, _WORDS_OF_LINES).split(b"\n")
+    return list(zip(lines, bones, strict=True))
+
+
+def split_fields(canon: bytes, skeleton: bytes | None = None) -> tuple[bytes, ...]:
+    """Split a canonical line into words (even places, maybe empty) and delimiters.
+
+    A *skeleton* of blanks alone saves the search for the others.
+    """
+    if not skeleton or skeleton.strip(b" "):
+        return tuple(_SPLIT.split(canon))
+    fields = [b" "] * (2 * len(skeleton) + 1)
+    fields[::2] = canon.split(b" ")
+    return tuple(fields)
 
 
 def split_shown(line: bytes) -> tuple[bytes, ...]:
     """Split a masked line in the same places, runs and lists as they were written."""
-    line = _LIST.sub(_hide, _RUN.sub(_hide, line))
-    return tuple(_SPLIT.split(_QUOTED.sub(_hide, line)))
+    return tuple(_SPLIT.split(_join(line, _hide)))
+
+
+def _join(line: bytes, run: bytes | Callable[[re.Match[bytes]], bytes]) -> bytes:
+    """Make one word of every list and quoted value, and what *run* says of a run of wildcards."""
+    if b"<*> <*>" in line or b",<*>" in line or b", <*>" in line or b";" in line:
+        line = _RUN.sub(run, line)
+    if b"[" in line and (b"," in line or b";" in line):
+        line = _LIST.sub(_hide, line)
+    if b'="' in line:
+        line = _QUOTED.sub(_hide, line)
+    return line
 
 
 def _hide(found: re.Match[bytes]) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from detectors.masking import WILD
-from detectors.template_fields import Evidence, split_fields, value_places
+from detectors.template_fields import Evidence, render, split_fields, value_places
 
+_CHAIN = re.compile(r"<\*>(?:<\*>)+")
 # Shared, because every cluster names the same few places.
 _ONE_PLACE: tuple[tuple[int, ...], ...] = tuple((2 * i,) for i in range(128))
 
@@ -27,6 +29,18 @@ class Cluster:
     last: float
     around: tuple[tuple[int, tuple[int, ...]], ...] | None = None
 
+    def saw(self, n: int, at: float) -> None:
+        """Count *n* more lines."""
+        if not self.count or at < self.first:
+            self.first = at
+        self.count += n
+        self.last = max(self.last, at)
+
+    def text(self) -> str:
+        """Return what people read: ``<*>`` for every variable part."""
+        shown = render(without(self.shown, self.holes))
+        return _CHAIN.sub("<*>", shown.decode("utf-8", "replace"))
+
     def canon(self) -> bytes:
         return b"".join(self.fields)
 
@@ -42,11 +56,25 @@ class Cluster:
                 (total - part, _ONE_PLACE[i] if i < len(_ONE_PLACE) else (2 * i,))
                 for i, part in enumerate(parts)
             ]
-            values = value_places(self.fields)
+            values = self.values()
             if len(values) > 1:
                 around.append((total - sum(parts[place // 2] for place in values), values))
             self.around = tuple(around)
         return self.around
+
+    def values(self) -> tuple[int, ...]:
+        return value_places(self.fields) if b"=" in self.skeleton else ()
+
+    def shared(self) -> tuple[int, ...]:
+        """Return hashes of both halves of the words, and of all words but the values of keys.
+
+        Of any two siblings at least one is equal: a single word is left out of one half alone.
+        """
+        words = self.fields[::2]
+        half = len(words) // 2
+        halves = hash((0, words[:half])), hash((1, words[half:]))
+        values = self.values()
+        return (*halves, hash((2, without(self.fields, values)))) if len(values) > 1 else halves
 
     def rest(self) -> tuple[bytes, ...]:
         return without(self.fields, self.holes)
@@ -54,30 +82,47 @@ class Cluster:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """All clusters of one skeleton; ``holed`` finds those with holes by what surrounds them."""
+    """All clusters of one skeleton.
+
+    ``holed`` finds those with holes by what surrounds them, ``near`` those that may be siblings.
+    """
 
     exact: dict[bytes, Cluster] = field(default_factory=dict)
     holed: dict[tuple[int, ...], dict[tuple[bytes, ...], Cluster]] = field(default_factory=dict)
+    near: dict[int, Cluster | set[Cluster]] = field(default_factory=dict)
 
     def add(self, cluster: Cluster) -> None:
         self.exact[cluster.canon()] = cluster
+        for key in cluster.shared():
+            there = self.near.setdefault(key, cluster)
+            # Most stand alone, and a set costs ten times a reference.
+            if isinstance(there, set):
+                there.add(cluster)
+            elif there is not cluster:
+                self.near[key] = {there, cluster}
         if cluster.holes:
             self.holed.setdefault(cluster.holes, {})[cluster.rest()] = cluster
             self.holed = dict(sorted(self.holed.items(), key=lambda item: (len(item[0]), item[0])))
 
     def remove(self, cluster: Cluster) -> None:
         del self.exact[cluster.canon()]
+        for key in cluster.shared():
+            there = self.near.get(key)
+            if isinstance(there, set) and len(there) > 1:
+                there.discard(cluster)
+            else:
+                self.near.pop(key, None)
         if cluster.holes:
             same = self.holed[cluster.holes]
             del same[cluster.rest()]
             if not same:
                 del self.holed[cluster.holes]
 
-    def match(self, canon: bytes) -> Cluster | None:
+    def match(self, canon: bytes, skeleton: bytes) -> Cluster | None:
         found = self.exact.get(canon)
         if found is not None or not self.holed:
             return found
-        fields = split_fields(canon)
+        fields = split_fields(canon, skeleton)
         for holes, by_rest in self.holed.items():
             found = by_rest.get(without(fields, holes))
             if found is not None:
@@ -88,11 +133,20 @@ class Group:
         self, changed: list[Cluster], evidence: Evidence
     ) -> list[tuple[tuple[int, int, tuple[int, ...], bytes], tuple[int, ...], list[Cluster]]]:
         """Find clusters that differ in one field or in values of keys only, best evidence first."""
+        close: set[Cluster] = set()
+        for cluster in changed:
+            for shared in cluster.shared():
+                there = self.near[shared]
+                if isinstance(there, set):
+                    close |= there
+        if not close:
+            return []
         wanted: dict[int, tuple[tuple[int, ...], list[Cluster]]] = {}
         for cluster in changed:
-            for key, places in cluster.siblings():
-                wanted[key] = (places, [])
-        for cluster in self.exact.values():
+            if cluster in close:
+                for key, places in cluster.siblings():
+                    wanted[key] = (places, [])
+        for cluster in close:
             for key, _ in cluster.siblings():
                 found = wanted.get(key)
                 if found is not None:

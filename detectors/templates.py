@@ -9,10 +9,10 @@ template while two user names soon are. After a merge the old ids forward to the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from detectors.template_fields import (
     Evidence,
     canonical,
-    render,
+    outlines,
     skeleton_of,
     split_fields,
     split_shown,
@@ -30,7 +30,8 @@ from detectors.template_groups import Cluster, Group, common, without
 
 OTHER = b"<other>"
 
-_CHAIN = re.compile(r"<\*>(?:<\*>)+")
+_Novel = tuple[int, bytes, bytes]  # how often, canonical form, skeleton
+_BY_AGE = attrgetter("last", "count", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +150,16 @@ class TemplateMiner:
             A raw line for masked lines, kept as the sample of templates they found.
         """
         found: dict[bytes, Cluster] = {}
-        novel: dict[bytes, int] = {}
+        unknown: dict[bytes, int] = {}
         known = self._known
         for line, n in masked:
             cluster = known.get(line)
-            if cluster is None and line not in novel:
-                cluster = self._recognise(line)
             if cluster is None:
-                novel[line] = novel.get(line, 0) + n
+                unknown[line] = unknown.get(line, 0) + n
             else:
                 found[line] = cluster
-                self._saw(cluster, n, at)
+                cluster.saw(n, at)
+        novel = self._recognise(unknown, at, found) if unknown else {}
         self._credit = min(self.novelty, self._credit + max(1, self.novelty // 16))
         merged_into: dict[str, Cluster] = {}
         if novel:
@@ -173,26 +173,33 @@ class TemplateMiner:
             ids[line] = here if here in self._clusters else self._other.id
         return ids
 
-    def _saw(self, cluster: Cluster, n: int, at: float) -> None:
-        if not cluster.count:
-            cluster.first = at
-        cluster.count += n
-        cluster.first = min(cluster.first, at)
-        cluster.last = max(cluster.last, at)
-
     def _find(self, line: bytes) -> Cluster | None:
         canon = canonical(line)
-        group = self._groups.get(skeleton_of(canon))
-        return None if group is None else group.match(canon)
+        skeleton = skeleton_of(canon)
+        group = self._groups.get(skeleton)
+        return None if group is None else group.match(canon, skeleton)
 
-    def _recognise(self, line: bytes) -> Cluster | None:
-        """Find a line's cluster for learning: what the template shows must fit the line too."""
-        cluster = self._find(line)
-        if cluster is not None:
+    def _recognise(
+        self, unknown: dict[bytes, int], at: float, found: dict[bytes, Cluster]
+    ) -> dict[bytes, _Novel]:
+        """Find the clusters of lines that are not remembered; return those that have none.
+
+        What a template shows must fit its lines too.
+        """
+        novel: dict[bytes, _Novel] = {}
+        lines = outlines(list(unknown))
+        for (line, n), (canon, skeleton) in zip(unknown.items(), lines, strict=True):
+            group = self._groups.get(skeleton)
+            cluster = None if group is None else group.match(canon, skeleton)
+            if cluster is None:
+                novel[line] = (n, canon, skeleton)
+                continue
             if cluster.shown != cluster.fields:
                 cluster.shown = common(cluster.shown, split_shown(line))
             self._remember(line, cluster)
-        return cluster
+            found[line] = cluster
+            cluster.saw(n, at)
+        return novel
 
     def _remember(self, line: bytes, cluster: Cluster) -> None:
         if len(self._known) >= self.max_cached:
@@ -201,7 +208,7 @@ class TemplateMiner:
 
     def _admit(
         self,
-        novel: dict[bytes, int],
+        novel: dict[bytes, _Novel],
         at: float,
         samples: Mapping[bytes, bytes],
         found: dict[bytes, Cluster],
@@ -209,30 +216,31 @@ class TemplateMiner:
         """Found clusters for novel lines, the frequent ones first, as far as the credit goes."""
         lines = sorted(novel)
         if len(lines) > self._credit:
-            by_count = sorted(lines, key=lambda line: (-novel[line], line))
-            refused = by_count[self._credit :]
-            lines = sorted(by_count[: self._credit])
+            counts = {line: n for line, (n, _, _) in novel.items()}
+            lines.sort(key=counts.__getitem__, reverse=True)
+            refused = lines[self._credit :]
+            lines = sorted(lines[: self._credit])
             self.refused += len(refused)
-            for line in refused:
-                found[line] = self._other
-                self._saw(self._other, novel[line], at)
+            found.update(dict.fromkeys(refused, self._other))
+            self._other.saw(sum(map(counts.__getitem__, refused)), at)
         touched: dict[bytes, list[Cluster]] = {}
         for line in lines:
-            canon, shown = canonical(line), split_shown(line)
-            skeleton = skeleton_of(canon)
+            n, canon, skeleton = novel[line]
             group = self._groups.setdefault(skeleton, Group())
             cluster = group.exact.get(canon)
             if cluster is None:
                 self._credit -= 1
+                fields = split_fields(canon, skeleton)
+                shown = fields if canon == line else split_shown(line)
                 sample = samples.get(line, line)
-                cluster = self._new(line, (split_fields(canon), shown), skeleton, sample, at)
+                cluster = self._new(line, (fields, shown), skeleton, sample, at)
                 self._clusters[cluster.id] = cluster
                 self._forward.pop(cluster.id, None)
                 group.add(cluster)
                 touched.setdefault(skeleton, []).append(cluster)
-            elif shown != cluster.shown:
-                cluster.shown = common(cluster.shown, shown)
-            self._saw(cluster, novel[line], at)
+            elif canon != line or cluster.shown != cluster.fields:
+                cluster.shown = common(cluster.shown, split_shown(line))
+            cluster.saw(n, at)
             found[line] = cluster
             self._remember(line, cluster)
         return touched
@@ -293,17 +301,14 @@ class TemplateMiner:
         surplus = len(self._clusters) - self.max_templates
         if surplus <= 0:
             return
-        oldest = sorted(self._clusters.values(), key=lambda c: (c.last, c.count, c.seed))
+        oldest = sorted(self._clusters.values(), key=_BY_AGE)
         for cluster in oldest[:surplus]:
             group = self._groups[cluster.skeleton]
             group.remove(cluster)
             if not group.exact:
                 del self._groups[cluster.skeleton]
             del self._clusters[cluster.id]
-            if not self._other.count:
-                self._other.first = cluster.first
-            self._other.count += cluster.count
-            self._other.first = min(self._other.first, cluster.first)
+            self._other.saw(cluster.count, cluster.first)
             self._other.last = max(self._other.last, cluster.last)
         self.evicted += surplus
         self._known.clear()
@@ -377,10 +382,9 @@ class TemplateMiner:
 
 
 def _show(cluster: Cluster) -> Template:
-    shown = without(cluster.shown, cluster.holes)
     return Template(
         id=cluster.id,
-        text=_CHAIN.sub("<*>", render(shown).decode("utf-8", "replace")),
+        text=cluster.text(),
         count=cluster.count,
         first_seen=cluster.first,
         last_seen=cluster.last,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-from aiops.decoding.lines import SEP, Shape
+from aiops.decoding.levels import guess_level, may_sound_bad
+from aiops.decoding.lines import SEP, Shape, split_plain
+from aiops.decoding.plain import PlainShape
 from aiops.decoding.shapes import key_space
 from aiops.model import LineKind, Severity
-from aiops.redaction import redact_bytes
-from detectors.masking import Masker, collapse_ids, is_id
+from aiops.redaction import is_suspect, redact_bytes
+from detectors.collapse import collapse_ids, is_id
+from detectors.masking import Masker
 
 CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
 """Stands for every line that only hangs on another."""
@@ -25,7 +28,7 @@ class KindCache:
     """Take keys apart and mask them once; clearing it changes no later result."""
 
     def __init__(self) -> None:
-        self.masker = Masker()
+        self.masker = Masker(odd=_is_odd)
         self._kinds: dict[str, dict[bytes, LineKind]] = {}
         self._keys = 0
         self._bytes = 0
@@ -46,27 +49,48 @@ class KindCache:
         What a key means is read from its form without ids: lines that differ in the id of a
         request alone are read once.
         """
-        space = key_space(shape)
-        known = self._kinds.setdefault(space, {})
-        found: dict[bytes, LineKind] = {}
-        for key, reduced in zip(keys, _without_ids(keys), strict=True):
-            kind = known.get(reduced)
-            if kind is None:
-                kind = self._read(shape, reduced)
-                if len(reduced) <= _LONGEST_KEY:
-                    known[reduced] = kind
-                    self._keys += 1
-                    self._bytes += len(reduced) + len(kind.masked) + 200
-            found[key] = kind
+        known = self._kinds.setdefault(key_space(shape), {})
+        reduced = _without_ids(keys)
+        missing = [key for key in dict.fromkeys(reduced) if key not in known]
+        fresh = dict(zip(missing, self._read(shape, missing), strict=True)) if missing else {}
+        found = {
+            key: known.get(form) or fresh[form] for key, form in zip(keys, reduced, strict=True)
+        }
+        for form, kind in fresh.items():
+            if len(form) <= _LONGEST_KEY:
+                known[form] = kind
+                self._keys += 1
+                self._bytes += len(form) + len(kind.masked) + 200
         return found
 
-    def _read(self, shape: Shape, key: bytes) -> LineKind:
-        parts = shape.split(key)
-        if parts.continuation:
-            return CONTINUATION
-        # Templates are kept for good: a password among their words must not be.
-        masked = redact_bytes(self.masker.mask(parts.message))
-        return LineKind(parts.entity, parts.severity, masked)
+    def _read(self, shape: Shape, keys: list[bytes]) -> list[LineKind]:
+        """Take keys apart, all in one go: most lines have no word that asks for a closer look."""
+        heads: list[tuple[str, Severity | None] | None] = []
+        texts: list[bytes] = []
+        if isinstance(shape, PlainShape):
+            fmt = None if shape.stamps is None else shape.stamps.format
+            for key in keys:
+                plain = split_plain(key, fmt)
+                heads.append(None if plain is None else ("", plain[0]))
+                texts.append(b"" if plain is None else plain[1])
+        else:
+            for key in keys:
+                parts = shape.split(key)
+                heads.append(None if parts.continuation else (parts.entity, parts.severity))
+                texts.append(b"" if parts.continuation else parts.message)
+        masked, odd = self.masker.mask_odd(texts)
+        for i in odd:
+            # Templates are kept for good: a password among their words must not be.
+            masked[i] = redact_bytes(masked[i])
+            head = heads[i]
+            if head is not None and head[1] is None:
+                heads[i] = (head[0], guess_level(texts[i]))
+        return [
+            CONTINUATION
+            if head is None
+            else LineKind(head[0], Severity.INFO if head[1] is None else head[1], text)
+            for head, text in zip(heads, masked, strict=True)
+        ]
 
     def forget(self) -> None:
         """Drop the kinds of all keys."""
@@ -77,6 +101,10 @@ class KindCache:
         """Drop everything that is only remembered for speed."""
         self.forget()
         self.masker.clear()
+
+
+def _is_odd(word: bytes) -> bool:
+    return is_suspect(word) or may_sound_bad(word)
 
 
 def _without_ids(keys: list[bytes]) -> list[bytes]:

@@ -42,10 +42,13 @@ for _severity, _names in _NAMES.items():
 _SYSLOG = (b"emerg", b"alert", b"crit", b"err", b"warning", b"notice", b"info", b"debug")
 
 # A level stands in the head of a line: in capitals, or lower case in brackets or after level=.
-_HEAD = re.compile(
-    rb"(?:^|[\s\[(|:>\-])(EMERG(?:ENCY)?|ALERT|PANIC|FATAL|CRIT(?:ICAL)?|ERROR|ERR|SEVERE|WARNING|WARN"
+# The words come first in the pattern: so the search skips all that is not in capitals.
+_WORD = re.compile(
+    rb"(EMERG(?:ENCY)?|ALERT|PANIC|FATAL|CRIT(?:ICAL)?|ERROR|ERR|SEVERE|WARNING|WARN"
     rb"|NOTICE|INFO|DEBUG|TRACE|VERBOSE|FINE|FINER|FINEST|CONFIG|LOG|HINT|DETAIL|STATEMENT)(?=$|[\s\])|:,\-])"
 )
+_BEFORE = b" \t\n\r\f\v[(|:>-"
+_REACH = 140
 _FIELD = re.compile(
     rb"\b(?:level|lvl|severity|loglevel)[\"']?[=:] ?[\"']?([A-Za-z]+)[\"']?", re.IGNORECASE
 )
@@ -64,7 +67,34 @@ _BAD = re.compile(
 _NOT_BAD = re.compile(
     rb"\b(?:no|without|0|zero) (?:\w+ )?(?:errors?|failures?|exceptions?)\b", re.IGNORECASE
 )
+# Every match of ``_BAD`` has a word that holds one of these.
+_BAD_PART = re.compile(
+    rb"panic|fatal|segfault|memory|oom-kill|dumped|trace|error|exception|fail|refused|denied"
+    rb"|unreachable|timed|timeout|aborted|corrupt|invalid|cannot|unable",
+    re.IGNORECASE,
+)
 _EDGE = b" []|-:"
+
+
+def _find_word(text: bytes) -> re.Match[bytes] | None:
+    at = 0
+    while (match := _WORD.search(text, at, _REACH)) is not None:
+        start = match.start()
+        if not start or text[start - 1] in _BEFORE:
+            return match
+        at = match.end()
+    return None
+
+
+def _find_field(text: bytes) -> re.Match[bytes] | None:
+    if b"=" not in text and b":" not in text:
+        return None
+    low = text.lower()
+    return _FIELD.search(text) if b"lvl" in low or b"level" in low or b"severity" in low else None
+
+
+def _find_bracket(text: bytes) -> re.Match[bytes] | None:
+    return None if text.find(b"[", 0, _REACH) < 0 else _BRACKET.search(text, 0, _REACH)
 
 
 def stated_level(text: bytes) -> tuple[bytes, bytes] | None:
@@ -72,17 +102,17 @@ def stated_level(text: bytes) -> tuple[bytes, bytes] | None:
 
     A word in capitals after other words stays where readers expect it; the text is then whole.
     """
-    match = _HEAD.search(text, 0, 140)
+    match = _find_word(text)
     if match is not None:
         word = match[1].lower()
         before = text[: match.start(1)]
         if before.strip(_EDGE):
             return word, text
         return word, text[match.end() :].lstrip(b"]")
-    match = _FIELD.search(text)
+    match = _find_field(text)
     if match is not None and match[1].lower() in LEVELS:
         return match[1].lower(), text[: match.start()] + text[match.end() :].lstrip()
-    match = _BRACKET.search(text, 0, 140)
+    match = _find_bracket(text)
     if match is not None:
         module = b"" if match[1] is None else b"[" + match[1] + b"]"
         word = match[2].lower().rstrip(b"0123456789")
@@ -92,13 +122,13 @@ def stated_level(text: bytes) -> tuple[bytes, bytes] | None:
 
 def level_in_head(head: bytes) -> tuple[Severity, tuple[int, int]] | None:
     """Find a stated level in the head of a line: (severity, span of the word) or ``None``."""
-    match = _HEAD.search(head, 0, 140)
+    match = _find_word(head)
     if match is not None:
         return LEVELS[match[1].lower()], match.span(1)
-    match = _FIELD.search(head)
+    match = _find_field(head)
     if match is not None and match[1].lower() in LEVELS:
         return LEVELS[match[1].lower()], match.span(1)
-    match = _BRACKET.search(head, 0, 140)
+    match = _find_bracket(head)
     if match is not None:
         return LEVELS[match[2].lower().rstrip(b"0123456789")], match.span(2)
     return None
@@ -107,6 +137,11 @@ def level_in_head(head: bytes) -> tuple[Severity, tuple[int, int]] | None:
 def named(word: bytes, text: bytes) -> bytes:
     """Return *text* behind the name of a level that is finer than its severity."""
     return _SHOWN[word] + text
+
+
+def may_sound_bad(word: bytes) -> bool:
+    """Return whether ``guess_level`` may find a line with this word worse than information."""
+    return _BAD_PART.search(word) is not None
 
 
 def guess_level(message: bytes) -> Severity:

@@ -16,7 +16,7 @@ from aiops.decoding.formats import Parsed, StampFormat, strip_collapsed
 from aiops.decoding.levels import LEVELS, guess_level, named, stated_level
 from aiops.decoding.stamps import StampReader
 from aiops.model import Severity
-from detectors.masking import collapse_digits
+from detectors.collapse import collapse_digits
 
 SEP = b"\x1f"
 _PIECE = 1 << 16
@@ -103,20 +103,32 @@ _KLOG_LEVEL = {b"F": Severity.CRITICAL, b"E": Severity.ERROR, b"W": Severity.WAR
 
 def split_text(key: bytes, fmt: StampFormat | None = None) -> KeyParts:
     """Take a plain line's key apart: strip stamp and level word, keep the rest as message."""
-    if is_continuation(key):
+    parts = split_plain(key, fmt)
+    if parts is None:
         return KeyParts("", Severity.INFO, key, continuation=True)
-    klog = _KLOG.match(key)
-    if klog is not None:
-        level = _KLOG_LEVEL.get(klog[1], Severity.INFO)
-        return KeyParts("", level, key[klog.end() :].strip(), stated=True)
+    level, message = parts
+    if level is None:
+        return KeyParts("", guess_level(message), message)
+    return KeyParts("", level, message, stated=True)
+
+
+def split_plain(key: bytes, fmt: StampFormat | None) -> tuple[Severity | None, bytes] | None:
+    """Return (stated level, message) of a plain line's key, ``None`` for a continuation.
+
+    A line that states no level has none here: its words have to be asked.
+    """
+    if is_continuation(key):
+        return None
+    if (klog := _KLOG.match(key)) is not None:
+        return _KLOG_LEVEL.get(klog[1], Severity.INFO), key[klog.end() :].strip()
     text = strip_collapsed(key, fmt)
     stated = stated_level(text)
     if stated is None:
-        return KeyParts("", guess_level(text), text.strip(_JUNK))
+        return None, text.strip(_JUNK)
     word, rest = stated
     if rest is not text:
         rest = named(word, rest.strip(_JUNK))
-    return KeyParts("", LEVELS[word], rest.strip(_JUNK), stated=True)
+    return LEVELS[word], rest.strip(_JUNK)
 
 
 def unstamped(count: int) -> list[Parsed]:

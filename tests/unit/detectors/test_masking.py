@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.masking import WILD, Masker, collapse_digits, collapse_ids, is_id
+from detectors.collapse import collapse_digits, collapse_ids, is_id
+from detectors.masking import WILD, Masker
 from detectors.templates import TemplateMiner
 
 LINES = st.lists(
@@ -61,6 +62,25 @@ def test_masking_many_is_masking_each(lines: list[bytes]) -> None:
     assert warm.mask_many(keys) == fresh
     warm.clear()
     assert [warm.mask(key) for key in keys] == fresh
+
+
+@given(LINES)
+def test_lines_with_odd_words_are_named(lines: list[bytes]) -> None:
+    """Many at once mask as each does, and no line with an odd word is left out."""
+
+    def is_odd(word: bytes) -> bool:
+        return b"x" in word or b"<*>=" in word
+
+    keys = [collapse_digits(line) for line in lines]
+    masker = Masker(max_cached=3, max_cached_bytes=4, odd=is_odd)
+    plain = [Masker().mask(key) for key in keys]
+    masked, odd = masker.mask_odd(keys)
+    assert masked == plain == [masker.mask(key) for key in keys] == masker.mask_many(keys)
+    for i, (key, line) in enumerate(zip(keys, masked, strict=True)):
+        if any(map(is_odd, [*key.split(), *line.split()])):
+            assert i in odd
+        elif len(key) < 500 and not {0, 1} & {*key}:
+            assert i not in odd
 
 
 @settings(max_examples=50)

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.masking import Masker, collapse_digits
-from detectors.template_fields import Evidence
+from detectors.collapse import collapse_digits
+from detectors.masking import Masker
+from detectors.template_fields import Evidence, canonical, outlines, skeleton_of, split_fields
+from detectors.template_groups import Cluster, Group
 from detectors.templates import TemplateMiner
 
 WORDS = ["job", "user", "disk", "started", "Paused", "<*>", "node-<*>", "key=<*>", "a.b", "[x, y]"]
@@ -260,6 +262,51 @@ def test_forwards_are_bounded() -> None:
         miner.learn([(f"event {name} for user {name}.x".encode(), 1)], float(i))
     header, _ = miner.to_state()
     assert len(header["forward"]) <= 20
+
+
+@given(st.lists(st.one_of(LINE, st.binary(max_size=20)), max_size=6))
+def test_many_lines_are_outlined_as_each(lines: list[bytes]) -> None:
+    """Canonical form, skeleton and fields do not depend on what stands beside a line."""
+    found = outlines(lines)
+    assert found == [(canonical(line), skeleton_of(canonical(line))) for line in lines]
+    for canon, skeleton in found:
+        assert split_fields(canon, skeleton) == split_fields(canon)
+
+
+FIELDS = st.lists(st.sampled_from(["a", "b", "c=1", "d=2", "d=3", "Xy"]), min_size=3, max_size=3)
+
+
+@given(st.lists(FIELDS.map(" ".join).map(str.encode), unique=True, max_size=30))
+def test_siblings_are_found_among_all(lines: list[bytes]) -> None:
+    """The few that are looked at hold every sibling; what left leaves nothing behind."""
+    group = Group()
+    made = []
+    for line in lines:
+        if skeleton_of(line) == skeleton_of(lines[0]):
+            fields = split_fields(line)
+            made.append(
+                Cluster(str(line), line, fields, fields, (), skeleton_of(line), line, 1, 0.0, 0.0)
+            )
+            group.add(made[-1])
+    for one in made:
+        for two in made:
+            if {h for h, _ in one.siblings()} & {h for h, _ in two.siblings()}:
+                assert set(one.shared()) & set(two.shared())
+    eager = Evidence(1, 1, 1, 2, 2, 2, 2, 0)
+    everywhere = {key: set(made) for key in group.near}
+    found = group.siblings(made, eager)
+    for one in made:
+        group.remove(one)
+    assert not group.near
+    group.near.update(everywhere)
+    assert found == group.siblings(made, eager)
+
+
+def test_a_list_may_be_divided_by_semicolons() -> None:
+    """What is shown is divided in the same places as what is compared."""
+    miner = TemplateMiner("w")
+    miner.learn([(f"got [a;b] from user {name}".encode(), 1) for name in ("kim", "bo", "al")], 0.0)
+    assert [t.text for t in miner.templates()] == ["got [a;b] from user <*>"]
 
 
 def test_evidence_is_configuration() -> None:
