@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import UNKNOWN, Features, Score
-from detectors.calibrate import Tail, Wide
+from detectors.calibrate import Wide
+from detectors.tail import Tail
 
 NESTED: Final = ("river.anomaly.", "river.drift.", "river.stats.", "river.time_series.")
 """Where a parameter given as ``{"class": "river…", …}`` may come from."""

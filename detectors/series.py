@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from detectors.base import UNKNOWN, Features, Score
-from detectors.calibrate import Tail, Wide
+from detectors.calibrate import Wide
+from detectors.tail import Tail
 
 ALPHA: Final = 3.0
 """Surprise at which a row of any metric file is an anomaly: one normal sample in a thousand."""
