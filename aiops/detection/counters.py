@@ -31,6 +31,8 @@ class CounterRates:
         self._counts: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._last: NDArray[np.float64] = np.zeros(0)
         self._loaded: Mapping[str, float] = {}
+        self.restarted = False
+        self.elapsed = 0.0
 
     def rates(
         self, columns: SeriesSet, at: float, values: NDArray[np.float64]
@@ -38,7 +40,8 @@ class CounterRates:
         """Return *values* with every counter replaced by its increase per second since before.
 
         A value below the one before means that the counter restarted from 0. Gauges pass as
-        they are; the array handed in is not changed.
+        they are; the array handed in is not changed. ``restarted`` then says whether any did, and
+        ``elapsed`` how long the rates are over, 0 when there are none.
         """
         if columns is not self._columns:
             self._turn_to(columns)
@@ -46,7 +49,10 @@ class CounterRates:
         if not 0 < elapsed <= self._longest:
             self._last = np.full(len(values), np.nan)
             elapsed = math.nan
-        increase = np.where(values < self._last, values, values - self._last)
+        fell = values < self._last
+        self.restarted = bool(fell.any())
+        self.elapsed = 0.0 if math.isnan(elapsed) else elapsed
+        increase = np.where(fell, values, values - self._last)
         self._at = at
         # Infinity is no count: the next difference would be NaN or infinite too.
         self._last = np.where(self._counts & np.isfinite(values), values, np.nan)

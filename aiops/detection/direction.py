@@ -29,7 +29,35 @@ _WORK = re.compile(
     r"|goroutine|network|net_|packet|bytes|disk|used|usage|swap|load|busy|processes|fds?\b|rate\b",
     re.IGNORECASE,
 )
+# Metrics of 0 and 1 that state something; the name, or the label that says which state, is good
+# or bad.
+_STATED = re.compile(
+    r"(?:^|_)up$|health|_ready(?:_|$)|_alive$|probe_success|_success$|_online$|_active$|_running$"
+    r"|_failed$|_down$|_degraded$|_available$|_status_|_state$|_pressure$|_readonly$"
+)
+_BAD_STATE = re.compile(
+    r"unhealthy|not_?ready|fail|down$|degraded|pressure|dead|crash|unavailable|readonly|offline",
+    re.IGNORECASE,
+)
+_GOOD_STATE = re.compile(
+    r"(?:^|_)up$|health|ready|alive|success|running|active$|online|available|^ok$", re.IGNORECASE
+)
+_TRUTH = ("true", "false", "unknown")
+_WHICH = re.compile(r'[{,](?:state|condition|phase|status|reason)="([^"]*)"')
 FULL = 0.95  # of its limit: usage this high is felt
+
+_SUFFIXES = {
+    **dict.fromkeys(("seconds", "bytes", "ratio", "celsius", "volts", "amperes", "joules"), ""),
+    **dict.fromkeys(("watts", "hertz", "meters", "grams", "milliseconds", "microseconds"), ""),
+    "percent": "%",
+    "pct": "%",
+    "ms": "ms",
+    "us": "us",
+    "kib": "KiB",
+    "mib": "MiB",
+}
+# What OpenTelemetry writes (UCUM) where people write a word, or nothing.
+_UCUM = {"1": "", "By": "bytes", "Cel": "celsius", "By/s": "bytes/s"}
 
 
 @lru_cache(maxsize=20_000)
@@ -39,6 +67,37 @@ def bad_direction(name: str) -> int | None:
     if _DOWN.search(bare):
         return -1
     return 1 if _UP.search(bare) else None
+
+
+@lru_cache(maxsize=20_000)
+def unit_of(name: str, known: str = "") -> str:
+    """Return the unit a source gave, in words people use, else what the name ends in."""
+    if known:
+        # {request} and its kin only annotate: a count of requests.
+        return _UCUM.get(known, known[1:-1] if known[0] == "{" and known[-1] == "}" else known)
+    stem = name.partition("{")[0].lower().removesuffix("_total").removesuffix("_sum")
+    stem, per, _ = stem.partition("_per_second")
+    end = stem.replace(".", "_").rpartition("_")[2]
+    unit = (_SUFFIXES[end] or end) if end in _SUFFIXES else ""
+    return f"{unit}/s" if per else unit
+
+
+@lru_cache(maxsize=20_000)
+def bad_state(name: str) -> float | None:
+    """Return which of 0 and 1 is bad for a metric that states something, ``None`` for others."""
+    bare, _, labels = name.partition("{")
+    bare = bare.replace(".", "_").lower()
+    if _STATED.search(bare) is None:
+        return None
+    # kube_pod_status_phase{phase="Failed"}: which state it is stands in a label; a label "status"
+    # of the condition itself says true, false or unknown.
+    states = [one for one in _WHICH.findall("{" + labels) if one not in _TRUTH]
+    truth = [one for one in _WHICH.findall("{" + labels) if one in _TRUTH]
+    said = states[-1] if states else bare
+    bad = 1.0 if _BAD_STATE.search(said) else 0.0 if _GOOD_STATE.search(said) else None
+    if bad is None or not truth:
+        return bad
+    return 1.0 - bad if truth[-1] == "false" else bad if truth[-1] == "true" else 1.0
 
 
 @lru_cache(maxsize=20_000)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 
 from aiops.detection.counters import CounterRates
 from aiops.detection.facts import anomaly_id
+from aiops.detection.kinds import Kinds, MetricKinds
 from aiops.detection.rows import PLAIN, Rows, Wording
+from aiops.detection.rules import MetricRule, MetricRules
 from aiops.model import Anomaly, Points, Section, Series, SeriesSet, Severity
 from detectors.bank import BankScores, SeriesBank
 from detectors.rivers import RiverAnomaly, RiverDrift
@@ -41,11 +44,13 @@ class MetricDetection:
         max_series: int = 100_000,
         multivariate: str = "river.anomaly.HalfSpaceTrees",
         drift: str = "river.drift.ADWIN",
+        rules: Sequence[MetricRule] = (),
     ) -> None:
         self.facts: Counter[str] = Counter()
         self._multivariate = multivariate
         self._drift = drift
         self._rows = Rows(SeriesBank(max_rows=max_series))
+        self._kinds = MetricKinds(rules, most=max_series)
         self._rates: dict[str, CounterRates] = {}
         self._columns: dict[str, _Columns] = {}
         self._joint: dict[str, RiverAnomaly] = {}
@@ -87,11 +92,14 @@ class MetricDetection:
         rates = self._rates.get(source)
         if rates is None:
             rates = self._rates[source] = CounterRates()
-        values = rates.rates(points.columns, at, points.values)
+        raw = points.values
+        values = rates.rates(columns.kinds.columns, at, raw)
         infinite = np.isinf(values)
         if infinite.any():
             self.facts["not_finite"] += int(np.count_nonzero(infinite))
             values = np.where(infinite, np.nan, values)
+            raw = np.where(np.isinf(raw), np.nan, raw)
+        values = self._kinds.derive(columns.kinds, at, values, rates.elapsed)
         found, scores = self._rows.judge(
             columns.rows,
             columns.series,
@@ -103,6 +111,15 @@ class MetricDetection:
         if at >= self._together_at.get(source, -math.inf):
             self._together_at[source] = at + TOGETHER_EVERY
             found += self._together(columns, at, values[columns.kept], scores, threshold)
+        found = self._kinds.judge(
+            source,
+            columns.kinds,
+            at,
+            raw,
+            found=found,
+            threshold=threshold,
+            restarted=rates.restarted,
+        )
         pace = self._pace.get(source, 0.0)
         return [replace(anomaly, pace=pace) for anomaly in found]
 
@@ -111,12 +128,21 @@ class MetricDetection:
         if source in self._rates:
             self._rates[source].gap()
 
+    def reconfigure(self, rules: Sequence[MetricRule]) -> None:
+        """Take what people say of metrics now; what was learned stays."""
+        self._kinds.rules = MetricRules(rules)
+        self._columns.clear()
+
     def _bind(self, points: Points) -> _Columns:
-        series = points.columns.series
+        kinds = self._kinds.bind(points.source, points.columns, points.at)
+        series = [kinds.series[i] for i in kinds.scored.tolist()]
         rows, refused = self._rows.rows_of(series, points.interval)
         self.facts["series_refused"] += refused
-        kept = np.flatnonzero(rows >= 0)
-        return _Columns(points.columns, kept, rows[kept], [series[i] for i in kept.tolist()])
+        self.facts.update(self._kinds.facts)
+        self._kinds.facts.clear()
+        given = np.flatnonzero(rows >= 0)
+        series = [series[i] for i in given.tolist()]
+        return _Columns(points.columns, kinds, kinds.scored[given], rows[given], series)
 
     # --- several series of one entity -------------------------------------------------------
 
@@ -212,6 +238,7 @@ class MetricDetection:
         return [
             Section("metric_rows", _VERSION, bank, parts),
             Section("rivers", _VERSION, header, arrays),
+            *self._kinds.to_sections(),
             *(rates.to_state(COUNTERS + source) for source, rates in sorted(self._rates.items())),
         ]
 
@@ -220,6 +247,7 @@ class MetricDetection:
         known = {name: s for name, s in sections.items() if s.version == _VERSION}
         if (rows := known.get("metric_rows")) is not None:
             self._rows = Rows.from_state(dict(rows.header), dict(rows.arrays))
+        self._kinds.restore(sections)
         for name, section in sections.items():
             if name.startswith(COUNTERS):
                 self._rates[name.removeprefix(COUNTERS)] = CounterRates.from_state(section)
@@ -239,11 +267,13 @@ class _Columns:
     def __init__(
         self,
         of: SeriesSet,
+        kinds: Kinds,
         kept: NDArray[np.intp],
         rows: NDArray[np.int64],
         series: list[Series],
     ) -> None:
-        self.of, self.kept, self.rows, self.series = of, kept, rows, series
+        self.of, self.kinds = of, kinds
+        self.kept, self.rows, self.series = kept, rows, series
         self.entities: dict[str, list[int]] = {}
         for i, one in enumerate(series):
             members = self.entities.setdefault(one.entity, [])

@@ -1,0 +1,101 @@
+"""Keep a few numbers for each of many named series, in arrays that grow and are bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+FORGET = 2 * 86400.0  # a series unseen for so long gives its row to another when rows run out
+
+
+class Table:
+    """Hold one row per id; *fields* maps a field's name to its shape and what it starts with.
+
+    ``table["name"]`` is the float64 array of a field, one entry a row. At most *most* rows.
+    """
+
+    def __init__(self, most: int, fields: Mapping[str, tuple[tuple[int, ...], float]]) -> None:
+        self.most = most
+        self._fields = dict(fields)
+        self._row: dict[str, int] = {}
+        self._free: list[int] = []
+        self._top = 0
+        self._arrays = {
+            name: np.zeros((0, *shape)) for name, (shape, _) in (*fields.items(), _SEEN_AT)
+        }
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        return self._arrays[name]
+
+    def rows_of(self, ids: Sequence[str], at: float) -> NDArray[np.intp]:
+        """Return one row per id, new ones where needed, -1 where no row was left."""
+        fresh = [one for one in dict.fromkeys(ids) if one not in self._row]
+        if fresh:
+            self._place(fresh, at)
+        rows = np.array([self._row.get(one, -1) for one in ids], np.intp)
+        self._arrays["seen_at"][rows[rows >= 0]] = at
+        return rows
+
+    def row(self, one: str) -> int:
+        """Return the row of an id, -1 when it has none."""
+        return self._row.get(one, -1)
+
+    def items(self) -> list[tuple[str, int]]:
+        """Return every id with its row, oldest first."""
+        return list(self._row.items())
+
+    def drop(self, one: str) -> None:
+        """Forget an id; its row is handed out again."""
+        self._free.append(self._row.pop(one))
+
+    def _place(self, fresh: Sequence[str], at: float) -> None:
+        lacking = len(self._row) + len(fresh) - self.most
+        if lacking > 0:
+            seen_at = self._arrays["seen_at"]
+            for one, row in self.items():
+                if seen_at[row] < at - FORGET:
+                    self.drop(one)
+        for one in fresh[: max(self.most - len(self._row), 0)]:
+            if self._free:
+                row = self._free.pop()
+            else:
+                row = self._top
+                self._top += 1
+                self._grow()
+            self._row[one] = row
+            for name, (_, start) in self._fields.items():
+                self._arrays[name][row] = start
+
+    def _grow(self) -> None:
+        have = len(self._arrays["seen_at"])
+        if self._top <= have:
+            return
+        room = min(max(2 * have, 16), max(self.most, 16))
+        for name, old in self._arrays.items():
+            new = np.zeros((room, *old.shape[1:]))
+            new[:have] = old
+            self._arrays[name] = new
+
+    def to_state(self) -> tuple[list[str], dict[str, NDArray[Any]]]:
+        """Return (ids, arrays) with one entry per id: all that ``load`` needs."""
+        rows = np.array(list(self._row.values()), np.intp)
+        return list(self._row), {name: array[rows] for name, array in self._arrays.items()}
+
+    def load(self, ids: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what ``to_state`` returned."""
+        count = len(ids)
+        self._row = {one: row for row, one in enumerate(ids)}
+        self._free, self._top = [], count
+        self._arrays = {name: np.array(arrays[name], np.float64) for name in self._arrays}
+
+
+_SEEN_AT: tuple[str, tuple[tuple[int, ...], float]] = ("seen_at", ((), 0.0))
