@@ -50,7 +50,9 @@ class Cluster:
         Each word is left out once, and once all values of keys together.
         """
         if self.around is None:
-            parts = [hash((i, word)) for i, word in enumerate(self.fields[::2])]
+            # Hashes of tuples are no good here: their sums hardly change when two words change
+            # places. The number goes behind the word, and the hash of bytes mixes it in.
+            parts = [hash(word + i.to_bytes(3)) for i, word in enumerate(self.fields[::2])]
             total = sum(parts)
             around: list[tuple[int, tuple[int, ...]]] = [
                 (total - part, _ONE_PLACE[i] if i < len(_ONE_PLACE) else (2 * i,))

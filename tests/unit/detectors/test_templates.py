@@ -302,6 +302,19 @@ def test_siblings_are_found_among_all(lines: list[bytes]) -> None:
     assert found == group.siblings(made, eager)
 
 
+def test_words_that_change_places_make_no_siblings() -> None:
+    """Lines with the same words in another order share no hash of what surrounds a word."""
+    hashes: set[int] = set()
+    for n in range(200):
+        line = f"x {n} {n + 1000}".encode(), f"x {n + 1000} {n}".encode()
+        for one in line:
+            fields = split_fields(one)
+            cluster = Cluster("", one, fields, fields, (), skeleton_of(one), one, 1, 0.0, 0.0)
+            around = [h for h, places in cluster.siblings() if places == (0,)]
+            assert not hashes.intersection(around)
+            hashes.update(around)
+
+
 def test_a_list_may_be_divided_by_semicolons() -> None:
     """What is shown is divided in the same places as what is compared."""
     miner = TemplateMiner("w")
