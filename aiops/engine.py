@@ -179,18 +179,16 @@ class Engine:
         """Let time pass as far as no stream can bring anything older."""
         low = min(self.flows.low, self.horizon)
         waiting = self._waiting
-        overfull = waiting.overfull
-        if low < waiting.first and low < self._next_step and not overfull:
+        if low < waiting.first and low < self._next_step and not waiting.overfull:
             return []
         done: list[Transition] = []
-        while len(waiting) and (waiting.first <= low or overfull):
-            if waiting.first > low:
+        while (taken := waiting.take(low)) is not None:
+            at, item = taken
+            if at > low:
                 self.facts["hold_timeouts"] += 1
-            at, item = waiting.pop()
             done += self._pass_until(at)
             self._move(at)
             done += self._process(item)
-            overfull = waiting.overfull
         # Without a stream to wait for, the wall clock alone says how far time has come.
         reached = low if low < math.inf else self._tick
         return done + self._pass_until(reached, through=True)
@@ -222,18 +220,20 @@ class Engine:
 
     def _pass_steps(self, at: float) -> list[Transition]:
         """Let time reach every multiple of the window width up to *at*."""
+        done: list[Transition] = []
+        if self._next_step > at:
+            return done
         width = self.settings.window.width
         ledger = self.settings.ledger
-        done: list[Transition] = []
-        while self._next_step <= at:
-            now = self._next_step
+        wait = ledger.resolve_after + self.settings.hold
+        while (now := self._next_step) <= at:
             if now > self._busy + ledger.resolve_after + ledger.close_after + width:
                 # Nothing lives so long without news: the steps between are all the same.
                 now = int(at // width) * width
             self._step = int(now // width) + 1
             self._move(now)
-            done += self.news.say(self.ledger.advance(now))
-            wait = self.settings.ledger.resolve_after + self.settings.hold
+            if found := self.ledger.advance(now):
+                done += self.news.say(found)
             done += self.news.pass_time(now, wait)
         return done
 

@@ -55,8 +55,12 @@ class Waiting:
         self._pushed += 1
         heapq.heappush(self._heap, (at, rank, name, self._pushed, item))
 
-    def pop(self) -> tuple[float, Item]:
-        at, _, _, _, item = heapq.heappop(self._heap)
+    def take(self, low: float) -> tuple[float, Item] | None:
+        """Return the next item and its time if it is due at *low* or too many wait."""
+        heap = self._heap
+        if not heap or (heap[0][0] > low and len(heap) <= self.limit):
+            return None
+        at, _, _, _, item = heapq.heappop(heap)
         return at, item
 
     # --- saved at a cut ---------------------------------------------------------------------

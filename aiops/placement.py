@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -35,6 +36,8 @@ class Placement:
         self.entities: set[str] = set()
         self.facts: Counter[str] = Counter()
         self._tests = tests
+        self._asked = (math.nan, math.nan)  # the budget and rate that the threshold is of
+        self._threshold = math.inf
         self._max_entities = max_entities
 
     def know(self, entity: str) -> None:
@@ -55,7 +58,10 @@ class Placement:
 
     def threshold(self) -> float:
         """Return the surprise that one anomaly needs under the alert budget."""
-        return budget_threshold(self.budget, self._tests())
+        asked = self.budget, self._tests()
+        if asked != self._asked:
+            self._asked, self._threshold = asked, budget_threshold(*asked)
+        return self._threshold
 
     def _rank(
         self, anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent]

@@ -148,18 +148,11 @@ class SeriesBank:
 
         *rows* holds distinct rows from ``add``; *values* has the same shape, NaN where missing.
         """
-        scores = BankScores.empty(len(rows))
-        for part, seen in self._looks(rows, at, values):
-            describe(seen, scores, part)
-        return scores
+        return self._describe(len(rows), self._looks(rows, at, values))
 
     def learn(self, rows: NDArray[np.int64], at: float, values: Wide) -> None:
         """Learn *values* of *rows* at *at*, as far as the learning policy allows."""
-        looks = self._looks(rows, at, values)
-        self._last = None
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for _, seen in looks:
-                self._learn(seen)
+        self._learn(self._looks(rows, at, values))
 
     def step(self, rows: NDArray[np.int64], at: float, values: Wide) -> BankScores:
         """Judge *values* of *rows* at *at*, then learn them: ``score`` and ``learn`` in one.
@@ -167,8 +160,9 @@ class SeriesBank:
         A handful of rows is stepped in plain numbers, to the same scores but for rounding.
         """
         if len(rows) > FEW:
-            scores = self.score(rows, at, values)
-            self.learn(rows, at, values)
+            looks = self._looks(rows, at, values)
+            scores = self._describe(len(rows), looks)
+            self._learn(looks)
             return scores
         self._last = None
         told = map(self._one.step, rows.tolist(), repeat(at), values.tolist())
@@ -258,7 +252,20 @@ class SeriesBank:
         self._last = (at, kept.view(np.int64), looks)
         return looks
 
-    def _learn(self, j: Look) -> None:
+    @staticmethod
+    def _describe(count: int, looks: list[tuple[slice, Look]]) -> BankScores:
+        scores = BankScores.empty(count)
+        for part, seen in looks:
+            describe(seen, scores, part)
+        return scores
+
+    def _learn(self, looks: list[tuple[slice, Look]]) -> None:
+        self._last = None
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for _, seen in looks:
+                self._learn_block(seen)
+
+    def _learn_block(self, j: Look) -> None:
         wide, narrow = j.wide, j.narrow
         late = j.last_at >= j.at
         if not late.ndim and late:

@@ -41,8 +41,8 @@ ITEMS: list[Item] = [
 
 def drained(waiting: Waiting) -> list[str]:
     found = []
-    while len(waiting):
-        at, item = waiting.pop()
+    while (taken := waiting.take(math.inf)) is not None:
+        at, item = taken
         found.append(f"{at} {type(item).__name__} {getattr(item, 'stream', item)!r:.60}")
     return found
 
@@ -73,7 +73,11 @@ def test_a_restored_queue_is_the_same() -> None:
     again.restore(section)
     assert again.to_section().header == section.header
     assert len(section.header["sets"]) == 1
-    points = [item for _, item in (again.pop() for _ in range(6)) if isinstance(item, Points)]
+    points = [
+        item
+        for _, item in (again.take(math.inf) or (0.0, None) for _ in range(6))
+        if isinstance(item, Points)
+    ]
     assert points[0].columns is points[1].columns
     np.testing.assert_array_equal(points[0].values, [1.0, math.nan])
 
@@ -87,3 +91,17 @@ def test_an_unknown_version_starts_empty() -> None:
     again = Waiting()
     again.restore(replace(waiting.to_section(), version=99))
     assert len(again) == 0
+
+
+def test_what_is_due_is_taken_and_no_more_waits_than_the_limit() -> None:
+    """Nothing later than the low watermark leaves, unless more wait than there is room for."""
+    waiting = Waiting(limit=2)
+    assert waiting.take(math.inf) is None
+    for at in (10.0, 20.0, 30.0):
+        waiting.push(window("a", at))
+    assert waiting.take(5.0) is not None
+    assert waiting.take(5.0) is None
+    taken = waiting.take(20.0)
+    assert taken is not None
+    assert taken[0] == 20.0
+    assert len(waiting) == 1
