@@ -1,38 +1,42 @@
 """Score one series of (time, value) rows strictly online, and say when to call somebody.
 
-Three channels look at the series: its value against all it ever was, its seasonal residual over
-a dozen samples against the same part of earlier days, and its unrest over four dozen samples.
-Each is calibrated by its own tail; Fisher's method (Statistical Methods for Research Workers,
-1925) joins the three tail shares into one.
+Four members look at the series: its value against all it ever was, what its rhythm of day and
+week leaves over a dozen samples, the shape of the last dozen samples, and its unrest over four
+dozen. Each is calibrated by its own tail. Fisher's method (Statistical Methods for Research
+Workers, 1925) joins level, season and shape, so that small departures add up; a weighted harmonic
+mean of tail shares (Wilson, PNAS 116, 2019) of that and of each member alone keeps the whole from
+being much less sure than its surest member. What dependence and drift leave wrong in the sum
+is taken off by its own maxima.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from detectors.base import UNKNOWN, Features, Score
 from detectors.calibrate import Wide
+from detectors.maxima import Maxima
+from detectors.refractory import Refractory
+from detectors.rhythm import Rhythm
+from detectors.shape import LENGTH, Shape
 from detectors.tail import Tail
 
 ALPHA: Final = 3.0
 """Surprise at which a row of any metric file is an anomaly: one normal sample in a thousand."""
 
-HOLD: Final = 100
-"""Rows after an anomaly in which the same incident is not told again …"""
+MEMBERS: Final = ("level", "season", "shape", "variance")
+LEVEL, SEASON, SHAPE, VARIANCE = range(len(MEMBERS))
+JOINED: Final = 0.8
+"""Weight of level, season and shape together; the rest is shared by the members alone, so the
+whole stays within 1.3 of its most surprising member."""
 
-STRONGER: Final = 2.0
-"""… unless a row is this many times as surprising as the one told."""
-
-CHANNELS: Final = ("level", "season", "variance")
-SHORT: Final = 12
+SHORT: Final = LENGTH
 LONG: Final = 48
-SLOTS: Final = 48
-"""Half hours of a day: fine enough for rhythms of people, coarse enough for hourly series."""
-
 WARMUP: Final = 20
 MEMORY: Final = 28 * 86400.0
 CLIP: Final = 5.0
@@ -42,19 +46,29 @@ STILL: Final = 1e-3
 """Smallest deviation that counts as one, as a share of the usual magnitude."""
 
 LARGEST: Final = 1e100
-_VERSION: Final = 1
+_VERSION: Final = 2
 _LN10: Final = math.log(10.0)
-_SEASON_GAIN: Final = 0.3
 _UNREST_FLOOR: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """State what the detector saw in one sample: everything is from before it is learned."""
+
+    channels: tuple[float | None, ...]
+    distances: tuple[float | None, ...]
+    surprises: tuple[float | None, ...]
+    residual: float | None
+    joint: float | None
 
 
 class SeriesDetector:
     """Judge the features ``{"value": v, "at": t}`` of one series, *t* in epoch seconds.
 
     ``score_one`` changes nothing; call ``learn_one`` after it. A sample as old as the last one
-    or older is scored and not learned. Memory is 28 days of event time. About 17 KB a series:
-    the many belong into a ``SeriesBank``. Raises ``ValueError`` for features that are missing,
-    not finite or beyond 1e100.
+    or older is scored and not learned. Memory is 28 days of event time, 1024 samples for
+    shapes. About 50 KB a series: the many belong into a ``SeriesBank``. Raises ``ValueError``
+    for features that are missing, not finite or beyond 1e100.
     """
 
     def __init__(self) -> None:
@@ -64,58 +78,66 @@ class SeriesDetector:
         self._step = 0.0
         self._ring: list[float] = []
         self._residuals: list[float] = []
-        self._slots = np.full((SLOTS, 3), np.nan)
-        self._moments = np.zeros((len(CHANNELS), 3))
-        self._tails = [Tail(memory=MEMORY) for _ in CHANNELS]
+        self._rhythm = Rhythm()
+        self._shape = Shape()
+        self._moments = [[0.0, 0.0, 0.0] for _ in MEMBERS]
+        self._tails = [Tail(memory=MEMORY) for _ in MEMBERS]
+        self._maxima = Maxima()
+        # A pure cache: scoring and learning look at the same sample.
+        self._last_look: tuple[float, float, _Look] | None = None
 
     def score_one(self, x: Features) -> Score:
         value, at = _finite(x)
-        if self._seen < WARMUP:
+        look = self._look(value, at)
+        if look.joint is None:
             return UNKNOWN
-        channels, residual = self._look(value, at)
-        each = [
-            tail.surprise(self._distance(i, channel))
-            for i, (tail, channel) in enumerate(zip(self._tails, channels, strict=True))
-        ]
-        known = [s for s in each if s is not None]
-        if not known:
-            return UNKNOWN
-        surprise = fisher(known)
-        mean, spread = self._moments[0, 1], max(self._moments[0, 2], STILL * self._size)
-        if residual is None:
-            expected, reach = mean, spread * self._tails[0].edge
+        surprise = self._maxima.corrected(look.joint)
+        still = STILL * self._size
+        if look.residual is None:
+            expected = self._moments[LEVEL][1]
+            reach = max(self._moments[LEVEL][2], still) * self._tails[LEVEL].edge
         else:
-            expected = value - residual
-            reach = max(self._moments[1, 2], STILL * self._size) * self._tails[1].edge
-        strongest = max(range(len(each)), key=lambda i: _or_below(each[i]))
+            expected = value - look.residual
+            reach = max(self._moments[SEASON][2], still) * self._tails[SEASON].edge
+        strongest = max(range(len(MEMBERS)), key=lambda i: _or_below(look.surprises[i]))
         return Score(
             value=surprise,
-            expected=float(expected),
-            low=float(expected - reach),
-            high=float(expected + reach),
-            reason=CHANNELS[strongest] if surprise >= 1.0 else "",
+            expected=expected,
+            low=expected - reach,
+            high=expected + reach,
+            reason=MEMBERS[strongest] if surprise >= 1.0 else "",
         )
+
+    def members_one(self, x: Features) -> dict[str, float]:
+        """Return the surprise of each member that knows one, by its name; changes nothing."""
+        look = self._look(*_finite(x))
+        found = zip(MEMBERS, look.surprises, strict=True)
+        return {name: surprise for name, surprise in found if surprise is not None}
 
     def learn_one(self, x: Features) -> None:
         value, at = _finite(x)
         if at <= self._last_at:
             return
+        look = self._look(value, at)
+        self._last_look = None
         gap = at - self._last_at if self._seen else 0.0
         self._seen += 1
         self._size += (abs(value) - self._size) / self._seen
-        channels, residual = self._look(value, at)
-        for i, channel in enumerate(channels):
+        if look.joint is not None:
+            self._maxima.learn(look.joint)
+        for i, channel in enumerate(look.channels):
             if channel is None:
                 continue
-            if self._moments[i, 0] >= WARMUP:
-                self._tails[i].learn(self._distance(i, channel) or 0.0, gap)
+            if self._moments[i][0] >= WARMUP:
+                self._tails[i].learn(look.distances[i] or 0.0, gap)
             self._follow(i, channel, gap)
         if self._ring:
             self._step += (abs(value - self._ring[-1]) - self._step) / self._seen
         self._ring = [*self._ring[1 - LONG :], value]
-        if residual is not None:
-            self._residuals = [*self._residuals[1 - SHORT :], residual]
-        self._learn_slot(value, at)
+        if look.residual is not None:
+            self._residuals = [*self._residuals[1 - SHORT :], look.residual]
+        self._rhythm.learn(value, at)
+        self._shape.learn(value)
         self._last_at = at
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Wide]]:
@@ -125,9 +147,11 @@ class SeriesDetector:
             "scalars": np.array([self._last_at, self._size, self._step]),
             "ring": np.array(self._ring, dtype=np.float64),
             "residuals": np.array(self._residuals, dtype=np.float64),
-            "slots": self._slots.copy(),
-            "moments": self._moments.copy(),
+            "rhythm": self._rhythm.to_array(),
+            "shape": self._shape.to_array(),
+            "moments": np.array(self._moments),
             "tails": np.stack([tail.to_array() for tail in self._tails]),
+            "maxima": self._maxima.to_array(),
         }
         return header, arrays
 
@@ -139,38 +163,52 @@ class SeriesDetector:
         detector = cls()
         detector._seen = int(header["seen"])
         detector._last_at, detector._size, detector._step = map(float, arrays["scalars"])
-        detector._ring = [float(v) for v in arrays["ring"]]
-        detector._residuals = [float(v) for v in arrays["residuals"]]
-        detector._slots = arrays["slots"].copy()
-        detector._moments = arrays["moments"].copy()
+        detector._ring = arrays["ring"].tolist()
+        detector._residuals = arrays["residuals"].tolist()
+        detector._rhythm.load(arrays["rhythm"])
+        detector._shape.load(arrays["shape"])
+        detector._moments = arrays["moments"].tolist()
         for tail, row in zip(detector._tails, arrays["tails"], strict=True):
             tail.load(row)
+        detector._maxima.load(arrays["maxima"])
         return detector
 
-    def _look(self, value: float, at: float) -> tuple[list[float | None], float | None]:
-        """Return the three channels as they are with this sample in, and its residual."""
-        usual, passes, _ = self._slots[_slot(at)]
-        residual = value - float(usual) if passes >= 2.0 else None
+    def _look(self, value: float, at: float) -> _Look:
+        last = self._last_look
+        if last is not None and last[0] == value and last[1] == at:
+            return last[2]
+        residual = self._rhythm.residual(value, at)
         season: float | None = None
         if residual is not None and len(self._residuals) >= SHORT - 1:
             season = (sum(self._residuals[1 - SHORT :]) + residual) / SHORT
-        unrest: float | None = None
-        if len(self._ring) >= LONG - 1:
-            window = [*self._ring[1 - LONG :], value]
-            mean = sum(window) / LONG
-            square = sum((v - mean) ** 2 for v in window) / LONG
-            floor = 0.02 * self._step + 0.1 * STILL * self._size
-            total = math.sqrt(square) + floor
-            unrest = math.log(total / self._size) if self._size > 0.0 and total > 0.0 else 0.0
-        return [value, season, unrest], residual
+        channels = (value, season, self._shape.distance(value), self._unrest(value))
+        distances = tuple(self._distance(i, channel) for i, channel in enumerate(channels))
+        surprises: tuple[float | None, ...] = (None,) * len(MEMBERS)
+        if self._seen >= WARMUP:
+            tails = zip(self._tails, distances, strict=True)
+            surprises = tuple(tail.surprise(distance) for tail, distance in tails)
+        look = _Look(channels, distances, surprises, residual, joined(surprises))
+        self._last_look = value, at, look
+        return look
+
+    def _unrest(self, value: float) -> float | None:
+        if len(self._ring) < LONG - 1 or not self._size > 0.0:
+            return None
+        window = [*self._ring[1 - LONG :], value]
+        mean = sum(window) / LONG
+        square = sum((v - mean) ** 2 for v in window) / LONG
+        total = math.sqrt(square) + 0.02 * self._step + 0.1 * STILL * self._size
+        return math.log(total / self._size)
 
     def _distance(self, i: int, channel: float | None) -> float | None:
         seen, mean, spread = self._moments[i]
         if channel is None or seen < WARMUP / 2:
             return None
-        floor = _UNREST_FLOOR if CHANNELS[i] == "variance" else STILL * self._size
-        unit = max(float(spread), floor)
-        return abs(channel - float(mean)) / unit if unit > 0.0 else 0.0
+        unit = max(spread, _UNREST_FLOOR if i == VARIANCE else STILL * self._size)
+        if unit <= 0.0:
+            return 0.0
+        # A shape closer to the past than usual is nothing strange.
+        return max((channel - mean) / unit, 0.0) if i == SHAPE else abs(channel - mean) / unit
 
     def _follow(self, i: int, channel: float, gap: float) -> None:
         seen, mean, spread = self._moments[i]
@@ -178,16 +216,23 @@ class SeriesDetector:
         error = channel - mean
         if seen >= WARMUP and spread > 0.0:
             error = min(max(error, -CLIP * spread), CLIP * spread)
-        self._moments[i] = seen + 1.0, mean + gain * error, spread + gain * (abs(error) - spread)
+        self._moments[i] = [seen + 1.0, mean + gain * error, spread + gain * (abs(error) - spread)]
 
-    def _learn_slot(self, value: float, at: float) -> None:
-        slot, day = _slot(at), at // 86400.0
-        usual, passes, last_day = self._slots[slot]
-        if math.isnan(usual):
-            self._slots[slot] = value, 1.0, day
-            return
-        usual += _SEASON_GAIN * (value - usual)
-        self._slots[slot] = usual, passes + (day != last_day), day
+
+def joined(surprises: tuple[float | None, ...]) -> float | None:
+    """Return the surprise of the members of ``MEMBERS`` together; ``None`` if none knows.
+
+    Never below the highest of them less ``log10(4 / (1 - JOINED))``, which is 1.3.
+    """
+    together = [s for s in surprises[:VARIANCE] if s is not None]
+    if not together:
+        return None
+    sure = fisher(together)
+    best = max(sure, *(_or_below(s) for s in surprises))
+    share = (1.0 - JOINED) / len(MEMBERS)
+    total = JOINED * 10.0 ** (sure - best)
+    total += sum(share * 10.0 ** ((s or 0.0) - best) for s in surprises)
+    return max(best + math.log10(total), 0.0)
 
 
 def fisher(surprises: list[float]) -> float:
@@ -209,25 +254,18 @@ def score_rows(
     """Yield a score and "is this an anomaly to tell" for every (time, value) row, in order.
 
     Row *t* is judged by the rows up to *t* alone. ``None`` or a value that is not finite is a
-    gap: unknown, not learned. Within ``HOLD`` rows of an anomaly only a row ``STRONGER`` times
-    as surprising is another one.
+    gap: unknown, not learned. What ``Refractory`` holds back is the same incident, or too little
+    from a series that called too often.
     """
-    detector = SeriesDetector()
-    told, since = 0.0, HOLD + 1
-    for at, value in rows:
-        since += 1
+    detector, refractory = SeriesDetector(), Refractory(alpha)
+    for row, (at, value) in enumerate(rows):
         if value is None or not abs(value) <= LARGEST or not math.isfinite(at):
             yield UNKNOWN, False
             continue
         x = {"value": value, "at": at}
         score = detector.score_one(x)
         detector.learn_one(x)
-        anomaly = False
-        if score.value is not None and score.value >= alpha:
-            anomaly = since > HOLD or score.value >= STRONGER * told
-        if anomaly and score.value is not None:
-            told, since = score.value, 0
-        yield score, anomaly
+        yield score, score.value is not None and refractory.told(row, at, score.value)
 
 
 def _finite(x: Features) -> tuple[float, float]:
@@ -244,7 +282,3 @@ def _finite(x: Features) -> tuple[float, float]:
 
 def _or_below(surprise: float | None) -> float:
     return -1.0 if surprise is None else surprise
-
-
-def _slot(at: float) -> int:
-    return int(at % 86400.0 / (86400.0 / SLOTS)) % SLOTS

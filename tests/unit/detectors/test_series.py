@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from detectors.checks import check_detector
-from detectors.series import ALPHA, HOLD, SeriesDetector, fisher, score_rows
+from detectors.refractory import HOLD
+from detectors.series import ALPHA, SeriesDetector, fisher, score_rows
 
 START = 1_699_920_000.0
 
