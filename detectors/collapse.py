@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 _PIECE = 64 * 1024
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
@@ -16,11 +17,23 @@ _ZERO = ord("0")
 _HEX_DASH = b"0123456789abcdefABCDEF-"
 MIN_ID = 7
 """Characters of the shortest id."""
+_MIXED_ID = 12
 _MAX_VERDICTS = 16_384
-_RUN_CLASS = bytes(
-    2 if code == _ZERO else int(chr(code).isalnum() or code in b"-_") if code < 128 else 0
-    for code in range(256)
-)
+# What characters of a run are, as bits: so the bits of a run are all that it holds.
+_DIGIT, _HEXLIKE, _OTHER, _LOWER, _UPPER = 1, 2, 4, 8, 16
+
+
+def _bits(char: str) -> int:
+    if not (char.isascii() and (char.isalnum() or char in "-_")):
+        return 0
+    if char.isdigit():
+        return _DIGIT if char == "0" else _HEXLIKE
+    kind = _HEXLIKE if char.encode() in _HEX_DASH else _OTHER
+    return kind | _LOWER * char.islower() | _UPPER * char.isupper()
+
+
+_NOTHING = np.zeros(1, dtype=np.uint8)
+_RUN_BITS = bytes(_bits(chr(code)) for code in range(256))
 _CASE = bytes(
     ord("A") if chr(code).isupper() else ord("a") if chr(code).islower() else code
     for code in range(128)
@@ -55,8 +68,9 @@ def _drop_repeats(piece: bytes, after_zero: bool) -> bytes:
         return b""
     codes = np.frombuffer(piece, dtype=np.uint8).copy()
     zeros = codes == _ZERO
-    repeated = zeros[1:] & zeros[:-1]
-    codes[1:][repeated] = 0
+    new = ~(zeros[1:] & zeros[:-1])
+    # Multiplied by one or nothing: a third of the time of an indexed assignment.
+    codes[1:] *= new.view(np.uint8)
     if after_zero and zeros[0]:
         codes[0] = 0
     return codes.tobytes().translate(None, b"\0")
@@ -91,24 +105,43 @@ def collapse_ids(data: bytes, verdicts: Verdicts | None = None) -> bytes:
         if b"0" not in piece:
             out.append(piece)
             continue
-        classes = np.frombuffer(piece.translate(_RUN_CLASS), dtype=np.uint8)
-        ends = np.append(np.flatnonzero(classes == 0), len(piece))
-        zeros = np.flatnonzero(classes == 2)
+        bits = np.frombuffer(piece.translate(_RUN_BITS), dtype=np.uint8)
+        ends = np.append(np.flatnonzero(bits == 0), len(piece))
         begins = np.append(0, ends[:-1] + 1)
-        maybe = np.flatnonzero(ends - begins >= MIN_ID)
-        begins, ends = begins[maybe], ends[maybe]
-        nearest = np.append(zeros, len(piece))[np.searchsorted(zeros, begins)]
-        with_zero = nearest < ends
-        first, last = begins[with_zero].tolist(), ends[with_zero].tolist()
-        runs = [piece[b:e] for b, e in zip(first, last, strict=True)]
-        at = 0
-        for begin, stop, found in zip(first, last, map(known.__getitem__, runs), strict=True):
-            if found:
-                out.append(piece[at:begin])
-                at = stop
-                out.append(b"0")
-        out.append(piece[at:])
+        long = np.flatnonzero(ends - begins >= MIN_ID)
+        if not long.size:
+            out.append(piece)
+            continue
+        begins, ends = begins[long], ends[long]
+        # A zero behind the last run: where one ends another segment has to begin.
+        edges = np.stack((begins, ends), axis=1).ravel()
+        held = np.bitwise_or.reduceat(np.append(bits, _NOTHING), edges)[::2]
+        first, last = _ids(piece, begins, ends, held, known)
+        kept = zip([0, *last], [*first, len(piece)], strict=True)
+        out.append(b"0".join([piece[a:b] for a, b in kept]))
     return b"".join(out)
+
+
+def _ids(
+    piece: bytes,
+    begins: NDArray[np.intp],
+    ends: NDArray[np.intp],
+    held: NDArray[np.uint8],
+    known: Verdicts,
+) -> tuple[list[int], list[int]]:
+    """Return where ids begin and end; ``is_id`` is asked only where bits do not decide."""
+    has_digit = held & _DIGIT != 0
+    is_hex = held & _OTHER == 0
+    length = ends - begins
+    sure = has_digit & is_hex & (length > MIN_ID)
+    case = held & (_LOWER | _UPPER)
+    mixed = (case == 0) | (case == _LOWER | _UPPER)
+    asked = np.flatnonzero(has_digit & ~sure & (is_hex | (mixed & (length >= _MIXED_ID))))
+    if asked.size:
+        edges = zip(begins[asked].tolist(), ends[asked].tolist(), strict=True)
+        verdicts = map(known.__getitem__, [piece[a:b] for a, b in edges])
+        sure[asked] = np.fromiter(verdicts, dtype=bool, count=asked.size)
+    return begins[sure].tolist(), ends[sure].tolist()
 
 
 def is_id(run: bytes) -> bool:
@@ -118,7 +151,7 @@ def is_id(run: bytes) -> bool:
         return False
     if not run.strip(_HEX_DASH):
         return length >= 8 or (digits > 1 and run.strip(b"0-") != b"")
-    if length < 12 or run.islower() or run.isupper():
+    if length < _MIXED_ID or run.islower() or run.isupper():
         return False
     case = run.translate(_CASE)
     turns = case.count(b"aA") + case.count(b"Aa") + 2 * digits

@@ -109,19 +109,20 @@ def _is_odd(word: bytes) -> bool:
 
 def _without_ids(keys: list[bytes]) -> list[bytes]:
     """Return every key with the ids of its text as ``0``; what stands before the text stays."""
-    heads = []
-    texts = []
-    size = 0
-    for key in keys:
-        head, sep, text = key.rpartition(SEP)
-        heads.append(head + sep)
-        texts.append(text if len(text) <= _LONGEST_READ else text[:_LONGEST_READ])
-        size += len(text)
-    if size <= _TINY:
-        reduced = [_RUN.sub(_shrunk, text) for text in texts]
+    parts = [key.rpartition(SEP) for key in keys]
+    texts = [text for _, _, text in parts]
+    block = b"\n".join(texts)
+    if len(block) > _LONGEST_READ:
+        texts = [text[:_LONGEST_READ] for text in texts]
+        block = b"\n".join(texts)
+    if len(block) <= _TINY:
+        texts = [_RUN.sub(_shrunk, text) for text in texts]
     else:
-        reduced = collapse_ids(b"\n".join(texts)).split(b"\n")
-    return [head + text if head else text for head, text in zip(heads, reduced, strict=True)]
+        texts = collapse_ids(block).split(b"\n")
+    return [
+        head + sep + text if sep else text
+        for (head, sep, _), text in zip(parts, texts, strict=True)
+    ]
 
 
 def _shrunk(run: re.Match[bytes]) -> bytes:

@@ -50,6 +50,16 @@ def test_collapsing_ids_changes_no_mask(lines: list[bytes]) -> None:
     assert [Masker().mask(key) for key in early] == [Masker().mask(key) for key in keys]
 
 
+RUNS = st.text(alphabet="0a-_gGF1 \n", max_size=40).map(str.encode)
+
+
+@given(st.lists(RUNS, max_size=4).map(b"0".join))
+def test_ids_are_what_the_regular_expression_finds(data: bytes) -> None:
+    """Working on a whole block finds the runs that are ids, one by one."""
+    expected = re.sub(rb"[0-9A-Za-z_-]{7,}", lambda run: b"0" if is_id(run[0]) else run[0], data)
+    assert collapse_ids(data) == expected
+
+
 @given(LINES)
 def test_masking_many_is_masking_each(lines: list[bytes]) -> None:
     """Caches and their bounds change no result."""
