@@ -7,16 +7,19 @@ record, so every result is that of ``read_record``.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from operator import add
 from typing import Any, NamedTuple
 
 from aiops.decoding.formats import Parsed
 from aiops.decoding.levels import level_word
-from aiops.decoding.lines import SEP
+from aiops.decoding.lines import SEP, collapse, collapse_texts
 from aiops.decoding.records import (
     BROKEN,
     Plan,
     decode_record,
+    decode_value,
     evidence,
     find_level,
     find_message,
@@ -46,30 +49,28 @@ _HEADS = Remembered(key_head, limit=4096)
 
 
 class _Columns(NamedTuple):
-    """What ``read_record`` returns, as lists; the text of an unreadable record is ``None``."""
+    """What ``read_record`` returns, as lists; the text is collapsed, ``None`` when unreadable."""
 
     heads: list[bytes]
     texts: list[bytes | None]
     seconds: list[Parsed]
 
 
-def read_lines(lines: list[bytes]) -> tuple[list[bytes], list[bytes], list[Parsed], int]:
-    """Return (heads of the keys, texts, times, how many objects were unreadable) of JSON lines.
+def read_lines(lines: list[bytes]) -> tuple[list[bytes], list[Parsed], int]:
+    """Return (keys, times, how many objects were unreadable) of JSON lines.
 
-    A line that is no record is its own text, without head and time.
+    A line that is no record is its own key, collapsed and without head, and has no time.
     """
     if not lines:
-        return [], [], [], 0
+        return [], [], 0
     heads, texts, seconds = _read_all(lines)
     if None not in texts:
-        return heads, texts, seconds, 0  # type: ignore[return-value]  # no None in it
-    whole = []
-    unreadable = 0
-    for text, line in zip(texts, lines, strict=True):
-        if text is None:
-            unreadable += line[:1] == b"{"
-        whole.append(line if text is None else text)
-    return heads, whole, seconds, unreadable
+        return list(map(add, heads, texts)), seconds, 0
+    at = [i for i, text in enumerate(texts) if text is None]
+    for i, text in zip(at, collapse_texts([lines[i] for i in at]), strict=True):
+        texts[i] = text
+    unreadable = sum(lines[i][:1] == b"{" for i in at)
+    return list(map(add, heads, texts)), seconds, unreadable
 
 
 def clear_caches() -> None:
@@ -81,17 +82,20 @@ def clear_caches() -> None:
 
 def _read_all(lines: Sequence[bytes] | Sequence[str]) -> _Columns:
     records: list[_Record | None]
+    names: list[tuple[str, ...] | None]
     try:
-        records = list(map(decode_record, lines))
-        names: list[tuple[str, ...] | None] = list(map(tuple, records))  # type: ignore[arg-type]  # no None in it
+        records = list(map(decode_value, lines))
+        if set(map(type, records)) != {dict}:
+            raise TypeError
+        names = list(map(tuple, records))  # type: ignore[arg-type]  # no None in it
     except BROKEN:
         records = [_decoded(line) for line in lines]
         names = [None if record is None else tuple(record) for record in records]
     if names[0] is not None and len(set(names)) == 1:
         return _read_alike(records, names[0])  # type: ignore[arg-type]  # no None in it
-    alike: dict[tuple[str, ...] | None, list[int]] = {}
+    alike: defaultdict[tuple[str, ...] | None, list[int]] = defaultdict(list)
     for i, its in enumerate(names):
-        alike.setdefault(its, []).append(i)
+        alike[its].append(i)
     found = _unread(len(lines))
     for its, at in alike.items():
         if its is not None:
@@ -124,9 +128,10 @@ def _read_alike(records: _Records, names: tuple[str, ...]) -> _Columns:
     found = _unread(len(records))
     for i, record in enumerate(records):
         try:
-            found.heads[i], found.texts[i], found.seconds[i] = read_record(record)
+            found.heads[i], text, found.seconds[i] = read_record(record)
         except BROKEN:
             continue
+        found.texts[i] = collapse(text)
     return found
 
 
@@ -175,14 +180,18 @@ def _messages(records: _Records, names: tuple[str, ...]) -> list[str | None]:
 
 
 def _texts(records: _Records, messages: list[str | None]) -> list[bytes | None]:
-    texts = [
-        evidence(record) if text is None else text
-        for record, text in zip(records, messages, strict=True)
-    ]
+    if None in messages:
+        texts = [
+            evidence(record) if text is None else text
+            for record, text in zip(records, messages, strict=True)
+        ]
+    else:
+        texts = messages  # type: ignore[assignment]  # no None in it
     joined = "\n".join(texts)
     if joined.count("\n") >= len(texts):
         joined = "\n".join(map(flat, texts))
-    return list(joined.encode("utf-8", "replace").replace(SEP, b" ").split(b"\n"))
+    data = joined.encode("utf-8", "replace").replace(SEP, b" ")
+    return list(collapse(data + b"\n").split(b"\n")[:-1])
 
 
 def _words(records: _Records, levels: tuple[str, ...], names: tuple[str, ...]) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import add
 from typing import Any
 
 from aiops.decoding.columns import read_lines
@@ -40,8 +39,7 @@ class JsonShape:
 
     def read(self, data: bytes) -> Lines:
         raw = split_lines(data)
-        heads, texts, seconds, unreadable = read_lines(raw)
-        return Lines(raw, list(map(add, heads, collapse_texts(texts))), seconds, unreadable)
+        return Lines(raw, *read_lines(raw))
 
     def split(self, key: bytes) -> KeyParts:
         return split_record(key)
@@ -87,15 +85,13 @@ class CriShape:
                     records.append(len(texts))
             texts.append(text)
             seconds.append(at)
-        heads = [b""] * len(raw)
+        keys = collapse_texts(texts)
         if records:
-            there, bodies, _, broken = read_lines([texts[i] for i in records])
+            found, _, broken = read_lines([texts[i] for i in records])
             unreadable += broken
-            for i, head, body in zip(records, there, bodies, strict=True):
-                heads[i], texts[i] = head, body
-        return Lines(
-            raw, list(map(add, heads, collapse_texts(texts))), seconds, unreadable, partial
-        )
+            for i, key in zip(records, found, strict=True):
+                keys[i] = key
+        return Lines(raw, keys, seconds, unreadable, partial)
 
     def split(self, key: bytes) -> KeyParts:
         return split_record(key)

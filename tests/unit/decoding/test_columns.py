@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from aiops.decoding import columns, stamps
 from aiops.decoding.columns import read_lines
 from aiops.decoding.formats import Parsed
+from aiops.decoding.lines import collapse
 from aiops.decoding.records import BROKEN, decode_record, read_record
 from aiops.decoding.stamps import read_second, read_seconds
-
-Read = tuple[bytes, bytes, Parsed]
 
 STAMPS = st.sampled_from(
     [
@@ -79,21 +78,19 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
     return draw(st.permutations(found))
 
 
-def one_by_one(lines: list[bytes]) -> tuple[list[Read], int]:
-    found: list[Read] = []
+def one_by_one(lines: list[bytes]) -> tuple[list[bytes], list[Parsed], int]:
+    keys: list[bytes] = []
+    seconds: list[Parsed] = []
     unreadable = 0
     for line in lines:
         try:
-            found.append(read_record(decode_record(line)))
+            head, text, at = read_record(decode_record(line))
         except BROKEN:
             unreadable += line[:1] == b"{"
-            found.append((b"", line, None))
-    return found, unreadable
-
-
-def together(lines: list[bytes]) -> tuple[list[Read], int]:
-    heads, texts, seconds, unreadable = read_lines(lines)
-    return list(zip(heads, texts, seconds, strict=True)), unreadable
+            head, text, at = b"", line, None
+        keys.append(head + collapse(text))
+        seconds.append(at)
+    return keys, seconds, unreadable
 
 
 @given(streams(), st.booleans())
@@ -103,7 +100,7 @@ def test_a_column_says_what_its_fields_say(records: list[dict[str, Any]], clear:
     if clear:
         columns.clear_caches()
         stamps.clear_caches()
-    assert together(lines) == one_by_one(lines)
+    assert read_lines(lines) == one_by_one(lines)
 
 
 @given(streams(), st.lists(st.sampled_from([b"", b"plain", b'{"a":', b"[1]", b'{"msg":"1"}{}'])))
@@ -114,7 +111,7 @@ def test_broken_lines_leave_the_others_alone(
     lines = [json.dumps(record).encode() for record in records]
     for i, line in enumerate(broken):
         lines.insert(2 * i, line)
-    assert together(lines) == one_by_one(lines)
+    assert read_lines(lines) == one_by_one(lines)
 
 
 @given(streams(), st.booleans())
@@ -123,7 +120,7 @@ def test_wrapped_records_are_read_as_if_bare(records: list[dict[str, Any]], time
     frame = {"stream": "stdout"} | ({"time": "2025-03-04T06:07:08.5Z"} if timed else {})
     lines = [json.dumps({"log": json.dumps(record) + "\n"} | frame).encode() for record in records]
     lines += [json.dumps({"log": "{ no record\n"} | frame).encode()] * 2
-    assert together(lines) == one_by_one(lines)
+    assert read_lines(lines) == one_by_one(lines)
 
 
 @given(
@@ -145,12 +142,12 @@ def test_one_record_too_deep_spoils_no_other() -> None:
     deep = b'{"ts":1741068428,"a":' + b"[" * 900 + b"]" * 900 + b"}"
     lines = [b'{"ts":1741068428,"a":%d}' % n for n in range(8)]
     lines.insert(4, deep)
-    assert together(lines) == one_by_one(lines)
+    assert read_lines(lines) == one_by_one(lines)
 
 
 def test_full_caches_change_nothing() -> None:
     """More different values than are remembered are all read right."""
     lines = [b'{"msg":"m","service":"s%d"}' % n for n in range(5000)]
-    found, _ = together(lines)
-    assert found[::999] == one_by_one(lines[::999])[0]
+    keys, _, _ = read_lines(lines)
+    assert keys[::999] == one_by_one(lines[::999])[0]
     assert len(columns._HEADS) < 5000
