@@ -22,7 +22,7 @@ LINE = 600
 _FENCE = "```"
 _ALIKE = (("*", "\u2217"), ("`", "'"), ("~", "\u223c"), ("|", "\u2223"))
 # Links, images and addresses that a chat would fetch a preview of; an invisible space breaks them.
-_ACTS = re.compile(r"(<(?=\S)|\](?=[(\[])|:(?=//))")
+_ACTS = re.compile(r"(<(?=[^\s\u200b])|\](?=[(\[])|:(?=//))")
 
 
 def disarmed(text: str) -> str:
