@@ -27,6 +27,7 @@ USAGE = 4.0  # decades asked on top of work alone …
 LASTING = 300.0  # … that is unusual for this long
 FLOOD = 8.0  # times the usual: from here on …
 FLOODED = -1.0  # … less is asked, and only a minute of patience
+WEAK = 3.0  # decades: below this, work elsewhere is no company
 COMMON = 3  # entities whose work rises together: that is traffic
 IN_STEP = 1.3  # waiting and queues may grow this much faster than the work …
 CROWDED = 1.5  # … and faster still the more of it there is
@@ -55,7 +56,7 @@ def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
     work = work_factors(bad)
     demand = work_factors(a for a in every if _DEMAND.search(a.series.name))
     felt = [a for a in bad if a.severe and not in_step(a, demand)]
-    usage = [a for a in bad if not a.severe]
+    usage = [a for a in bad if not a.severe and a.surprise >= WEAK]
     if not felt:
         return _lasting_usage(usage, every, chance)
     if any(_alone(a, chance) for a in felt):

@@ -44,6 +44,10 @@ def link(anomaly: Anomaly, to: Footprint, topology: Topology, window: float) -> 
             # Who they both call made both suffer at once, or has nothing to do with it.
             begun = max(at - to.started, 0.0)
             best = max(best, 0.7 * math.exp(-begun / strangers))
+        elif topology.called_together(entity, anomaly.entity):
+            # No graph is whole: what fails at the same moment for one caller is one story.
+            begun = abs(anomaly.since - to.started)
+            best = max(best, 0.5 * math.exp(-begun / strangers))
         elif not (topology.knows(entity) and topology.knows(anomaly.entity)):
             best = max(best, 0.6 * math.exp(-apart / strangers))
     return best

@@ -16,6 +16,9 @@ ENOUGH = 1.2  # below this the best suspect is a guess: say "not enough evidence
 MAX_SUSPECTS = 5
 WEAK = 3.0  # below this surprise an anomaly is context, not a symptom
 ONSET_SECONDS = 90.0
+STRENGTH = 0.45
+CALLS_EACH = 10.0  # calls of one callee that one request may wait for, one after the other
+FURTHEST = 100.0  # bands: further away is not more
 SURGE = 1.5  # times its usual work: then trouble flows with the calls, not against them
 
 
@@ -45,7 +48,9 @@ def rank(
             felt.setdefault(a.entity, []).append(a)
     onset = min(a.since for a in (bad if not felt else [a for f in felt.values() for a in f]))
     entities = sorted({a.entity for a in bad})
-    work = {e: f for e, f in work_factors(bad).items() if f >= SURGE}
+    # How many times a usual of nothing something is, says nothing.
+    usual = [a for a in bad if a.low is None or a.low > 0.0]
+    work = {e: f for e, f in work_factors(usual).items() if f >= SURGE}
     case = _Case(bad, felt, onset, work, _named(bad, entities, topology), topology)
     for entity in sorted({*entities, *case.named}):
         case.raw[entity] = _entity(entity, case)
@@ -105,7 +110,7 @@ def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> fl
         # An error about somebody else is that one's symptom.
         score += 0.2 if blames else 1.0
         reasons.append("new error line" + (" about another" if blames else ""))
-    score += 0.15 * min(max(a.surprise for a in own) / 4.0, 3.0)
+    score += STRENGTH * max(_strength(a) for a in own)
     usage = [a for a in own if not a.severe and a.series.kind != "log"]
     alone = entity in case.work and len(case.work) < 3
     if usage and alone:
@@ -118,14 +123,60 @@ def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> fl
 def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
     """Weigh the call graph: trouble travels from who is called to who calls."""
     score, reaches = 0.0, case.topology.reaches
-    callers = [e for e in case.felt if e != entity and reaches(e, entity)]
-    if callers:
-        score += min(0.6 * len(callers), 1.8)
-        reasons.append(f"called by {_names(sorted(callers))}, which also suffer")
+    above = [e for e in case.felt if e != entity and reaches(e, entity)]
+    callers = {e: _explains(entity, e, case) for e in above}
+    suffer = sorted(e for e, share in callers.items() if share >= 0.5)
+    if suffer:
+        reasons.append(f"called by {_names(suffer)}, which also suffer")
+    score += min(0.6 * sum(callers.values()), 1.8)
     callees = [e for e in {*case.felt, *case.named} if e != entity and reaches(entity, e)]
-    if callees:
-        score -= min(0.7 * len(callees), 1.4)
-    return score
+    return score - min(0.7 * sum(_explains(e, entity, case) for e in callees), 1.4)
+
+
+def _strength(anomaly: Anomaly) -> float:
+    """Return how far a value is from usual, in its bands; how rare it is where there are none."""
+    actual, expected, low, high = anomaly.actual, anomaly.expected, anomaly.low, anomaly.high
+    if actual is None or expected is None or low is None or high is None or high <= low:
+        return math.log1p(anomaly.surprise / 4.0)
+    return math.log1p(min(abs(actual - expected) / (high - low), FURTHEST))
+
+
+def _explains(callee: str, caller: str, case: _Case) -> float:
+    """Return how much of what a caller suffers could come from a callee, 0 to 1.
+
+    Waiting 3 ms longer below explains no half second above: where both are measured alike, the
+    excesses are compared, for as many calls as one request may make. What cannot be compared may
+    explain all.
+    """
+    below, above = (_excess(case.felt.get(e, ())) for e in (callee, caller))
+    shares = [
+        min(CALLS_EACH * below[what] / above[what], 1.0) for what in below.keys() & above.keys()
+    ]
+    return max(shares, default=1.0)
+
+
+def _excess(felt: Sequence[Anomaly]) -> dict[str, float]:
+    """Return by how much each measure left its usual value, whatever the statistic."""
+    found: dict[str, float] = {}
+    for a in felt:
+        if a.actual is None or a.expected is None or a.series.kind == "log":
+            continue
+        what, excess = _measure(a.series.name), abs(a.actual - a.expected)
+        if excess > 0.0:
+            found[what] = max(excess, found.get(what, 0.0))
+    return found
+
+
+_STATISTIC = re.compile(
+    r"[_. ]?(?:average|avg|mean|median|min|max|sum|p\d{2,3}|q\d{2,3}|percentile\d*)\b.*$"
+    r"|\{.*$|\(.*$",
+    re.IGNORECASE,
+)
+
+
+def _measure(name: str) -> str:
+    """Return what a metric measures, without the statistic and the labels."""
+    return _STATISTIC.sub("", name) or name
 
 
 def _surge(entity: str, case: _Case, reasons: list[str]) -> float:

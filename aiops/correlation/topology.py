@@ -75,6 +75,10 @@ class Topology:
         """Return whether both call the same one."""
         return not self.callees(a).isdisjoint(self.callees(b))
 
+    def called_together(self, a: str, b: str) -> bool:
+        """Return whether somebody calls both."""
+        return not self._callers.get(a, set()).isdisjoint(self._callers.get(b, ()))
+
     def reaches(self, caller: str, callee: str, limit: int = 4) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""
         edge = {caller}

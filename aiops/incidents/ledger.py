@@ -32,6 +32,7 @@ MAX_CHANGES = 10  # in one story
 MAX_KNOWN_CHANGES = 200
 SETTLE = 180.0  # the one update waits this long for the rest of the story
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
+SAME_SYMPTOMS = 0.5  # share of the symptoms that a resolved incident had too: then it is back
 _VERSION = 2
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 # What a restart says and does anyway; failures after a change are failures.
@@ -275,14 +276,19 @@ class Ledger:
         return self._emit(record, TransitionKind.OPENED, at)
 
     def _same_as_before(self, record: Record, at: float) -> Record | None:
-        """Return the resolved incident whose symptoms these are, the latest one."""
+        """Return the resolved incident whose symptoms and cause these are, the latest one.
+
+        Whoever faces the users suffers from every fault: one shared symptom is not the same story.
+        """
+        self._reconsider(record)
         pattern = record.symptoms()
         same = [
             r
             for r in self._records.values()
             if r.state is State.RESOLVED
             and at - (r.resolved_at or at) <= self.settings.reopen_within
-            and pattern & r.symptoms()
+            and len(pattern & r.symptoms()) >= SAME_SYMPTOMS * len(pattern)
+            and _may_be_of(record, r)
         ]
         return max(same, key=lambda r: (r.updated, r.id)) if same else None
 
@@ -345,6 +351,12 @@ class Ledger:
         self._records = {record.id: record for record in records}
         self._changes = msgspec.convert(section.header["changes"], list[ChangeEvent])
         self._habits = Habits.from_state(section.header["habits"])
+
+
+def _may_be_of(record: Record, before: Record) -> bool:
+    """Return whether the first suspect was one before, as far as anybody was suspected."""
+    suspected = [s.entity for s in before.suspects]
+    return not record.suspects or not suspected or record.suspects[0].entity in suspected
 
 
 def _same(changed: str, entity: str) -> bool:

@@ -77,3 +77,11 @@ def test_what_is_looked_at_rarely_belongs_together_longer() -> None:
     assert link(minutes, footprint(), CALLS, WINDOW) > link(
         anomaly("service:redis", "latency", at=T + 300), footprint(), CALLS, WINDOW
     )
+
+
+def test_what_fails_together_for_one_caller_is_one_story() -> None:
+    """Graphs miss edges: callees of one caller join at the same moment, and only then."""
+    calls = Topology({"web": ["balancer", "search"]})
+    balancer = footprint("service:balancer")
+    assert link(anomaly("service:search", at=T + 20), balancer, calls, WINDOW) >= LINK
+    assert link(anomaly("service:search", at=T + 60), balancer, calls, WINDOW) < LINK

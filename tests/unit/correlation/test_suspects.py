@@ -100,3 +100,25 @@ def test_the_order_of_evidence_does_not_matter() -> None:
     """Ranking is a function of the set."""
     evidence = [anomaly(WEB), anomaly(CART, "latency"), first_sight("redis down", CART)]
     assert rank(evidence, [], CALLS) == rank(evidence[::-1], [], CALLS)
+
+
+def waiting(
+    entity: str, actual: float, usual: float, name: str = "latency_p90", **fields: Any
+) -> Anomaly:
+    band = {"low": 0.9 * usual, "high": 1.1 * usual}
+    return anomaly(entity, name, actual=actual, expected=usual, **(band | fields))
+
+
+def test_milliseconds_below_explain_no_second_above() -> None:
+    """A callee that waits a little longer is no excuse for a caller that waits much longer."""
+    found = rank([waiting(CART, 1.2, 0.2), waiting(REDIS, 0.006, 0.004, "latency_p50")], [], CALLS)
+    assert found[0].entity == CART
+    found = rank([waiting(CART, 1.2, 0.2), waiting(REDIS, 0.9, 0.004, "latency_p50")], [], CALLS)
+    assert found[0].entity == REDIS
+
+
+def test_many_times_nothing_is_no_flood() -> None:
+    """One request where there was none is not ten thousand times as much work."""
+    rare = busy(STOCK, 1.0, expected=0.0001, low=-0.01, high=0.01)
+    found = rank([waiting(CART, 1.2, 0.2), rare], [], CALLS)
+    assert not any("times usual" in reason for s in found for reason in s.reasons)

@@ -232,6 +232,16 @@ class TestEnding:
         desk.until(T + 1260, since=T + 1200)
         assert desk.kinds == ["opened", "resolved", "opened"]
 
+    def test_one_shared_symptom_is_not_the_same_story(self) -> None:
+        """Whoever faces the users suffers from every fault; another cause is another incident."""
+        desk = Desk()
+        desk.see(anomaly("service:web", "latency"), anomaly(CART))
+        desk.until(T + 301)
+        at = T + 1200
+        desk.see(anomaly("service:web", "latency", at=at), anomaly("service:mail", at=at))
+        desk.until(at + 60, since=at)
+        assert desk.kinds == ["opened", "resolved", "opened"]
+
     def test_after_the_window_it_is_another_incident(self) -> None:
         """What comes back after half an hour is told as new."""
         desk = Desk()
@@ -404,7 +414,7 @@ class TestRestart:
                 if n < 8 or 18 <= n < 22:
                     desk.see(anomaly(at=at), first_sight("boom", at=at))
                 if n == 5:
-                    desk.see(*(anomaly(f"service:c{i}", at=at) for i in range(4)))
+                    desk.see(*(anomaly(f"service:x{i}", at=at) for i in range(4)))
             return desk.said
 
         whole = drive(Desk(), -1)
