@@ -9,6 +9,7 @@ template while two user names soon are. After a merge the old ids forward to the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -67,6 +68,7 @@ class TemplateMiner:
     Notes
     -----
     What ``learn`` leaves behind depends on the set of (line, count) pairs of each window only.
+    No template was first seen after ``newest``.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class TemplateMiner:
         self.evidence = evidence or Evidence()
         self.evicted = 0
         self.refused = 0
+        self.newest = -math.inf
         self._credit = novelty
         self._clusters: dict[str, Cluster] = {}
         self._groups: dict[bytes, Group] = {}
@@ -235,6 +238,7 @@ class TemplateMiner:
                 sample = samples.get(line, line)
                 cluster = self._new(line, (fields, shown), skeleton, sample, at)
                 self._clusters[cluster.id] = cluster
+                self.newest = max(self.newest, at)
                 self._forward.pop(cluster.id, None)
                 group.add(cluster)
                 touched.setdefault(skeleton, []).append(cluster)
@@ -377,6 +381,7 @@ class TemplateMiner:
                 miner._other = cluster
                 continue
             miner._clusters[cluster.id] = cluster
+            miner.newest = max(miner.newest, first)
             miner._groups.setdefault(skeleton, Group()).add(cluster)
         return miner
 

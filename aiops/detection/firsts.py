@@ -88,33 +88,39 @@ class FirstSights:
 
     def judge(self, window: LogWindow, threshold: float) -> list[Anomaly]:
         """Learn one closed window and return what was never seen before."""
-        groups: dict[str, list[LineKind]] = {}
+        own = window.stream.workload
+        groups: dict[str, dict[Severity, list[LineKind]]] = {}
         for kind in window.counts:
-            groups.setdefault(kind.entity or window.stream.workload, []).append(kind)
-        if not groups:
-            groups[window.stream.workload] = []
+            by_severity = groups.setdefault(kind.entity or own, {})
+            by_severity.setdefault(kind.severity, []).append(kind)
         found: list[Anomaly] = []
-        for name, kinds in sorted(groups.items()):
+        for name, kinds in sorted((groups or {own: {}}).items()):
             found += self._workload(name, kinds, window, threshold)
         return found
 
     def _workload(
-        self, name: str, kinds: list[LineKind], window: LogWindow, threshold: float
+        self,
+        name: str,
+        kinds: dict[Severity, list[LineKind]],
+        window: LogWindow,
+        threshold: float,
     ) -> list[Anomaly]:
         workload = self.workloads.get(name)
         if workload is None:
             workload = self.workloads[name] = Workload()
+        if workload.fresh:
+            _expire(workload, window.end)
         seen = self._learn(name, workload, kinds, window)
-        _expire(workload, window.end)
+        if not seen:
+            workload.novelty.learn(window.end, None)
+            return []
         new: dict[str, tuple[LineKind, int]] = {}
         again: dict[str, tuple[LineKind, int]] = {}
-        for kind, template, count, first in seen:
+        for kind, template, _ in seen:
             # Streams of one workload share windows: the second one to say it says it again.
-            known = template in workload.fresh
-            if known or first == window.end:
-                told = again if known else new
-                shown, sofar = told.get(template, (kind, 0))
-                told[template] = (shown, sofar + count)
+            told = again if template in workload.fresh else new
+            shown, sofar = told.get(template, (kind, 0))
+            told[template] = (shown, sofar + window.counts[kind])
         found: list[Anomaly] = []
         ranked = sorted(new.items(), key=lambda t: (-t[1][0].severity, -t[1][1], t[0]))
         for template, (kind, count) in ranked[:MAX_TOLD]:
@@ -136,33 +142,40 @@ class FirstSights:
                     workload, kind, template, count, window=window, threshold=threshold, fresh=fresh
                 )
             )
-        unseen = [kind for kind, _, _, first in seen if first == window.end]
+        unseen = [kind for kind, _, first in seen if first == window.end]
         highest = max((int(kind.severity) for kind, _ in new.values()), default=None)
         workload.novelty.learn(window.end, highest)
         _learn_words(workload, unseen)
         return found
 
     def _learn(
-        self, name: str, workload: Workload, kinds: list[LineKind], window: LogWindow
-    ) -> list[tuple[LineKind, str, int, float | None]]:
-        """Return (kind, template, count, first seen) of every kind of the window."""
-        seen: list[tuple[LineKind, str, int, float | None]] = []
-        by_severity: dict[int, list[LineKind]] = {}
-        for kind in kinds:
-            by_severity.setdefault(int(kind.severity), []).append(kind)
-        for severity in sorted(by_severity):
+        self,
+        name: str,
+        workload: Workload,
+        kinds: dict[Severity, list[LineKind]],
+        window: LogWindow,
+    ) -> list[tuple[LineKind, str, float | None]]:
+        """Learn all kinds of the window; return (kind, template, first seen) of fresh ones only.
+
+        Fresh is what was first seen in this window or is in the time after its first sight.
+        """
+        seen: list[tuple[LineKind, str, float | None]] = []
+        counts, end, fresh = window.counts, window.end, workload.fresh
+        for severity, members in sorted(kinds.items()):
             miner = workload.miners.get(severity)
             if miner is None:
-                label = f"{name}\x00{Severity(severity).label}"
+                label = f"{name}\x00{severity.label}"
                 miner = TemplateMiner(label, max_templates=self._max_templates)
-                workload.miners[severity] = miner
-            members = sorted(by_severity[severity])
+                workload.miners[int(severity)] = miner
             before = miner.evicted
-            ids = miner.learn([(k.masked, window.counts[k]) for k in members], window.end)
+            ids = miner.learn([(kind.masked, counts[kind]) for kind in members], end)
             self.evicted += miner.evicted - before
-            for kind in members:
-                template = ids[kind.masked]
-                seen.append((kind, template, window.counts[kind], miner.first_seen(template)))
+            if not fresh and miner.newest < end:
+                continue
+            first = {template: miner.first_seen(template) for template in set(ids.values())}
+            shown = {t for t, at in first.items() if at == end or t in fresh}
+            some = [kind for kind in members if ids[kind.masked] in shown]
+            seen += [(k, ids[k.masked], first[ids[k.masked]]) for k in sorted(some)]
         return seen
 
     @staticmethod
