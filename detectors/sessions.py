@@ -1,166 +1,306 @@
-"""Judge sessions by how often they hold each event: what is rare, missing or too many.
+"""Judge sessions: which events one holds and how often, in which order, and how long it took.
 
-Two readings of one table of counts: the rarest tail of any single event, which is a share of
-sessions as it stands, and how rare the whole session is taken together, set against what earlier
-sessions were. The louder one speaks. The scale of the second is read from the ordinary half of
-the past, so that the share of bad sessions does not become the measure of what is normal.
+Four readings, each turned into a surprise by its own past: the oddest single event, the whole of
+all counts, the rarest step from one event to the next, and the duration. The loudest speaks, less
+what asking so often costs. Everything that comes is counted, so what becomes frequent becomes
+usual; the scale of the readings is learned only from sessions that are let through. Bad sessions
+are found from a start without a clean one while they are up to a fifth of all; of one way of
+failing that is the same each time, two or three in a hundred, before it counts as usual.
 """
 
 from __future__ import annotations
 
-import bisect
 import math
-from collections import Counter, deque
-from typing import Final
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import UNKNOWN, Features, Score
+from detectors.session_counts import EventTables, Reading
+from detectors.session_order import Durations, OddStep, Step, Transitions, steps_of
+from detectors.session_tail import Gate, Tail, Window
 
-SESSION_ALPHA: Final = 2.0
-"""Surprise at which a session of any file is an anomaly: one normal session in a hundred."""
+SESSION_ALPHA: Final = 2.5
+"""Surprise at which a session is an anomaly: one ordinary session in three hundred."""
 
 WARMUP: Final = 50
-MEMORY: Final = 4096
-"""Sessions whose readings set the scale; older ones leave."""
+FIRST: Final = 10
+"""Sessions before the first reading."""
 
-MAX_EVENTS: Final = 10_000
-"""Events with a table of their own; further ones share one."""
+MEMORY: Final = 2000.0
+"""Sessions after which one has lost 1/e of its weight in the counts."""
 
-REST: Final = ""
-_EXACT: Final = 16
-_MIDDLE: Final = 0.5
-_HIGH: Final = 0.8
-_LEAST: Final = 1e-3
+TEACHES: Final = 2.0
+"""A session of a higher surprise does not teach what is ordinary, whatever the alpha is."""
+
+JAM: Final = 0.5
+"""When more than this share of the last hundred sessions was kept out, the world has changed."""
+
+FLOORS: Final = {"single": 1.0, "whole": 3.0, "order": 0.5, "duration": 1.0}
+"""Least scale of each tail. One standard deviation; three nats, for events that belong together
+bring the same surprise several times; a step that two thirds fewer make; for durations, which
+drift, a tail of one over their excess."""
+
+_NOTICED: Final = 1.5
+_VERSION: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Say what happened in one session: events in their order, and how long it took if known."""
+
+    events: Sequence[str]
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Name one thing that is odd about a session.
+
+    ``kind`` is unseen, extra, missing, many, few, order, long or short. For order ``after`` is
+    the event before (``None``: the start), ``event`` the one that followed (``None``: the end) and
+    ``instead`` what usually does. ``actual`` and ``usual`` are counts, or seconds.
+    """
+
+    kind: str
+    event: str | None = None
+    after: str | None = None
+    instead: str | None = None
+    actual: float | None = None
+    usual: float | None = None
+
+
+class _Judged(NamedTuple):
+    counts: Reading
+    step: OddStep | None
+    readings: dict[str, float]
+    surprises: dict[str, float]
+
+    @property
+    def value(self) -> float:
+        asked = math.log10(len(self.surprises))
+        return max(max(self.surprises.values()) - asked, 0.0)
+
+    @property
+    def loudest(self) -> str:
+        return max(self.surprises, key=lambda name: self.surprises[name])
 
 
 class SessionDetector:
-    """Score the counts of one session's events, ``{event: count}``; absent means 0.
+    """Score sessions online; ``score`` changes nothing, ``learn`` takes a session in.
 
-    ``score_one`` changes nothing. Unknown before ``WARMUP`` sessions. Raises ``ValueError`` for
-    a count that is negative or not finite.
+    ``score_one`` and ``learn_one`` take bare counts ``{event: count}`` as River's detectors do;
+    absent means 0. Unknown before ``WARMUP`` sessions. Raises ``ValueError`` for a count or a
+    duration that is negative or not finite.
     """
 
     def __init__(self) -> None:
-        self.sessions = 0
-        self.refused = 0
-        self._places: dict[str, int] = {}
-        self._tables: list[Counter[int]] = []
-        self._seen: NDArray[np.float64] = np.zeros(0)
-        self._whole = _Past()
+        self._tables = EventTables(MEMORY)
+        self._steps = Transitions(MEMORY)
+        self._durations = Durations()
+        self._tails = {name: Tail(floor) for name, floor in FLOORS.items()}
+        self._gate = Gate(FLOORS["whole"])
+        self._kept_out = 0.0
+        # A pure cache: what is scored is most often learned next.
+        self._last: tuple[object, int, _Judged] | None = None
+
+    @property
+    def sessions(self) -> int:
+        """Return how many sessions were learned."""
+        return self._tables.sessions
+
+    @property
+    def refused(self) -> int:
+        """Return how many events and steps found no place of their own."""
+        return self._tables.refused + self._steps.refused
 
     def score_one(self, x: Features) -> Score:
-        single, whole, reason = self._look(self._folded(_checked(x)))
-        if self.sessions < WARMUP:
-            return UNKNOWN
-        together = self._whole.surprise(whole)
-        value = max(single, together, 0.0)
-        if value < 1.0:
-            return Score(value=value)
-        return Score(value=value, reason=reason if single >= together else "many unusual counts")
+        return self._score(x, _checked(x), None, None)
 
     def learn_one(self, x: Features) -> None:
-        given = _checked(x)
-        counts = self._folded(given)
-        self.refused += len(given) - len(counts)
-        if self.sessions:
-            _, whole, _ = self._look(counts)
-            self._whole.learn(whole)
-        self.sessions += 1
-        for event, count in counts.items():
-            place = self._places.get(event)
-            if place is None:
-                place = self._place(event)
-            self._tables[place][_bucket(count)] += 1
-            self._seen[place] += 1.0
+        self._learn(x, _checked(x), None, None)
 
-    def _folded(self, counts: dict[str, float]) -> dict[str, float]:
-        """Return the counts with events that find no table any more added up as one."""
-        room = MAX_EVENTS - len(self._places)
-        strange = [event for event in counts if event not in self._places][max(room, 0) :]
-        if not strange:
-            return counts
-        rest = sum(counts[event] for event in strange)
-        kept = {event: count for event, count in counts.items() if event not in set(strange)}
-        return kept | {REST: kept.get(REST, 0.0) + rest}
+    def score(self, session: Session) -> Score:
+        """Return how surprising *session* is."""
+        seconds = _checked_seconds(session.seconds)
+        return self._score(session, Counter(session.events), session.events, seconds)
 
-    def _place(self, event: str) -> int:
-        place = self._places[event] = len(self._tables)
-        self._tables.append(Counter())
-        if place >= len(self._seen):
-            self._seen = np.concatenate([self._seen, np.zeros(max(64, place))])
-        return place
+    def learn(self, session: Session) -> None:
+        """Learn *session*; score it before."""
+        seconds = _checked_seconds(session.seconds)
+        self._learn(session, Counter(session.events), session.events, seconds)
 
-    def _look(self, counts: dict[str, float]) -> tuple[float, float, str]:
-        """Return the rarest single reading, the sum of all, and what is rare."""
-        total = self.sessions + 1.0
-        size = len(self._tables)
-        absent = -np.log10((self.sessions - self._seen[:size] + 0.5) / total)
-        single, whole, reason = 0.0, 0.0, ""
-        present = []
-        for event, count in counts.items():
-            place = self._places.get(event)
-            if place is None:
-                cell = tail = -math.log10(0.5 / total)
-                why = "unseen event"
+    def explain(self, session: Session, *, most: int = 3) -> tuple[Oddity, ...]:
+        """Return what is odd about *session*, the oddest first; nothing before ``FIRST``."""
+        counts = Counter(session.events)
+        judged = self._judge(counts, session.events, _checked_seconds(session.seconds))
+        return () if judged is None else self._explain(judged, counts, session.seconds, most)
+
+    # --- judging ----------------------------------------------------------------------------
+
+    def _score(
+        self,
+        given: object,
+        counts: Mapping[str, float],
+        events: Sequence[str] | None,
+        seconds: float | None,
+    ) -> Score:
+        if self.sessions < WARMUP:
+            return UNKNOWN
+        judged = self._judge(counts, events, seconds)
+        if judged is None:
+            return UNKNOWN
+        self._last = (given, self.sessions, judged)
+        value = judged.value
+        if value < _NOTICED:
+            return Score(value=value)
+        found = self._explain(judged, counts, seconds, 1)
+        return Score(value=value, reason=_phrase(found[0]) if found else judged.loudest)
+
+    def _learn(
+        self,
+        given: object,
+        counts: Mapping[str, float],
+        events: Sequence[str] | None,
+        seconds: float | None,
+    ) -> None:
+        judged: _Judged | None
+        if self._last is not None and self._last[0] is given and self._last[1] == self.sessions:
+            judged = self._last[2]
+        else:
+            judged = self._judge(counts, events, seconds)
+        self._last = None
+        if judged is not None:
+            self._calibrate(judged, seconds)
+        elif seconds is not None:
+            self._durations.learn(seconds)
+        self._tables.learn(counts)
+        if events is not None:
+            self._steps.learn(steps_of(events))
+
+    def _judge(
+        self, counts: Mapping[str, float], events: Sequence[str] | None, seconds: float | None
+    ) -> _Judged | None:
+        if self.sessions < FIRST:
+            return None
+        read = self._tables.read(self._tables.fold(counts))
+        readings = {"single": read.single, "whole": read.whole}
+        step = None
+        if events is not None:
+            seen: dict[str | None, float] = {None: self._tables.total}
+            seen.update(self._tables.seen(counts))
+            step = self._steps.read(steps_of(events), seen)
+            readings["order"] = step.reading
+        if seconds is not None:
+            readings["duration"] = self._durations.read(seconds)
+        surprises = {name: self._tails[name].surprise(r) for name, r in readings.items()}
+        return _Judged(read, step, readings, surprises)
+
+    def _calibrate(self, judged: _Judged, seconds: float | None) -> None:
+        """Learn the readings of a session that is let through."""
+        whole = judged.readings["whole"]
+        kept_out = judged.value >= TEACHES or self._gate.shuts(whole)
+        self._gate.learn(whole)
+        self._kept_out += (kept_out - self._kept_out) / 100.0
+        if kept_out and self._kept_out <= JAM:
+            return
+        for name, reading in judged.readings.items():
+            self._tails[name].learn(reading)
+        if seconds is not None:
+            self._durations.learn(seconds)
+
+    # --- saying why -------------------------------------------------------------------------
+
+    def _explain(
+        self, judged: _Judged, counts: Mapping[str, float], seconds: float | None, most: int
+    ) -> tuple[Oddity, ...]:
+        found: list[Oddity] = []
+        for name in sorted(judged.surprises, key=lambda n: -judged.surprises[n]):
+            if judged.surprises[name] < _NOTICED:
+                break
+            if name == "order" and judged.step is not None:
+                found.append(self._odd_step(judged.step.step))
+            elif name == "duration" and seconds is not None:
+                found += self._odd_duration(seconds)
+            elif name in ("single", "whole"):
+                more = self._odd_counts(judged.counts, counts, most, whole=name == "whole")
+                found += [odd for odd in more if odd not in found]
+        return tuple(found[:most])
+
+    def _odd_counts(
+        self, read: Reading, counts: Mapping[str, float], most: int, *, whole: bool
+    ) -> list[Oddity]:
+        found = [Oddity("unseen", event, actual=counts[event]) for event in read.unseen[:most]]
+        odd = read.nats if whole else read.z
+        for place in (-odd).argsort(kind="stable")[:most].tolist():
+            if odd[place] <= 1.0:
+                break
+            event = self._tables.name(place)
+            actual, usual = counts.get(event, 0.0), self._tables.usual(event)
+            if not actual:
+                kind = "missing"
+            elif not usual:
+                kind = "extra"
             else:
-                present.append(place)
-                cell, tail, why = self._cell(place, _bucket(count), total)
-            whole += cell
-            if tail > single:
-                single, reason = tail, f"{why} {event}"
-        absent[present] = 0.0
-        whole += float(absent.sum())
-        if size and float(absent.max()) > single:
-            place = int(absent.argmax())
-            single, reason = float(absent[place]), f"missing {list(self._places)[place]}"
-        return single, whole, reason
+                kind = "many" if actual > usual else "few"
+            found.append(Oddity(kind, event, actual=actual, usual=usual))
+        return found
 
-    def _cell(self, place: int, bucket: int, total: float) -> tuple[float, float, str]:
-        table = self._tables[place]
-        here = table.get(bucket, 0)
-        above = sum(n for other, n in table.items() if other >= bucket)
-        below = total - 1.0 - above + here
-        cell = -math.log10((here + 0.5) / total)
-        tail = -math.log10((min(below, above) + 0.5) / total)
-        return cell, tail, "many" if above < below else "few"
+    def _odd_step(self, step: Step) -> Oddity:
+        return Oddity("order", step[1], after=step[0], instead=self._steps.after(step[0]))
 
+    def _odd_duration(self, seconds: float) -> list[Oddity]:
+        usual = self._durations.usual()
+        if usual is None:
+            return []
+        low, high = usual
+        long = seconds > high
+        return [Oddity("long" if long else "short", actual=seconds, usual=high if long else low)]
 
-class _Past:
-    """Remember the last readings in order, and say how far beyond them one lies.
+    # --- saved at a cut ---------------------------------------------------------------------
 
-    An exponential tail through the middle and the 80 % point: what lies above those, which may
-    be as many as a fifth, has no say.
-    """
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return (plain header, arrays): all that ``from_state`` needs to go on exactly."""
+        tables, arrays = self._tables.to_state()
+        steps, more = self._steps.to_state()
+        windows = {name: tail.window.to_state() for name, tail in self._tails.items()}
+        windows |= {"gate": self._gate.window.to_state(), "log": self._durations.window.to_state()}
+        header = {
+            "version": _VERSION,
+            "kept_out": self._kept_out,
+            "tables": tables,
+            "steps": steps,
+            "windows": windows,
+        }
+        return header, arrays | more
 
-    def __init__(self) -> None:
-        self._order: list[float] = []
-        self._age: deque[float] = deque()
-
-    def surprise(self, reading: float) -> float:
-        if not self._order:
-            return 0.0
-        last = len(self._order) - 1
-        middle, high = self._order[int(_MIDDLE * last)], self._order[int(_HIGH * last)]
-        if reading <= middle:
-            return 0.0
-        scale = (high - middle) / math.log((1.0 - _MIDDLE) / (1.0 - _HIGH))
-        scale = max(scale, 0.05 * middle, _LEAST)
-        return -math.log10(1.0 - _MIDDLE) + (reading - middle) / scale / math.log(10.0)
-
-    def learn(self, reading: float) -> None:
-        bisect.insort(self._order, reading)
-        self._age.append(reading)
-        if len(self._age) > MEMORY:
-            del self._order[bisect.bisect_left(self._order, self._age.popleft())]
+    @classmethod
+    def from_state(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> SessionDetector:
+        """Return the detector ``to_state`` described; raise ``ValueError`` for another version."""
+        if header["version"] != _VERSION:
+            raise ValueError(f"session state version {header['version']}, not {_VERSION}")
+        self = cls()
+        self._kept_out = header["kept_out"]
+        self._tables = EventTables.from_state(header["tables"], arrays)
+        self._steps = Transitions.from_state(header["steps"], arrays)
+        windows = header["windows"]
+        for name, tail in self._tails.items():
+            tail.window = Window.from_state(windows[name])
+        self._gate.window = Window.from_state(windows["gate"])
+        self._durations.window = Window.from_state(windows["log"])
+        return self
 
 
-def _bucket(count: float) -> int:
-    """Return which column of the table a count belongs to: exact at first, then by quarters."""
-    if count <= _EXACT:
-        return int(count)
-    return _EXACT + int(4.0 * math.log2(count / _EXACT))
+def _phrase(odd: Oddity) -> str:
+    """Return the short noun phrase of a score."""
+    if odd.kind == "order":
+        return f"{odd.event or 'the end'} after {odd.after or 'the start'}"
+    if odd.kind in ("long", "short"):
+        return f"{odd.kind} duration"
+    return f"unseen event {odd.event}" if odd.kind == "unseen" else f"{odd.kind} {odd.event}"
 
 
 def _checked(x: Features) -> dict[str, float]:
@@ -168,3 +308,9 @@ def _checked(x: Features) -> dict[str, float]:
         if not (count >= 0.0 and math.isfinite(count)):
             raise ValueError(f"{event} = {count!r}: give how often the event happened")
     return {event: count for event, count in x.items() if count}
+
+
+def _checked_seconds(seconds: float | None) -> float | None:
+    if seconds is not None and not (seconds >= 0.0 and math.isfinite(seconds)):
+        raise ValueError(f"seconds = {seconds!r}: give a duration of at least 0")
+    return seconds
