@@ -16,7 +16,7 @@ from aiops.correlation.topology import Topology
 from aiops.decoding.kinds import KindCache
 from aiops.decoding.windows import WindowSettings
 from aiops.detection.logs import LogDetection
-from aiops.detection.metrics import MetricDetection
+from aiops.detection.metrics import MetricDetection, MetricRule
 from aiops.flows import Flows
 from aiops.incidents.ledger import LedgerSettings
 from aiops.model import (
@@ -58,6 +58,7 @@ class EngineSettings:
     max_streams: int = 10_000
     multivariate: str = "river.anomaly.HalfSpaceTrees"
     drift: str = "river.drift.ADWIN"
+    metrics: tuple[MetricRule, ...] = ()
     calls: Mapping[str, Sequence[str]] = field(default_factory=dict)
     news_from: float = -math.inf
 
@@ -75,6 +76,7 @@ class Engine:
             max_series=settings.max_series,
             multivariate=settings.multivariate,
             drift=settings.drift,
+            rules=settings.metrics,
         )
         self.placement = Placement(
             settings.ledger,
@@ -308,6 +310,7 @@ class Engine:
         self.placement.topology = Topology(same.calls)
         self.placement.budget, self.placement.window = same.budget, same.group_window
         self.ledger.settings = same.ledger
+        self.metrics.reconfigure(same.metrics)
 
     def incidents(self) -> list[Incident]:
         """Return pictures of everything that can still change, candidates included."""
@@ -368,9 +371,8 @@ class Engine:
             return ["engine", *cold]
         self.flows.restore(saved.header["streams"])
         self.clock, self._tick = saved.header["clock"], saved.header["tick"]
-        self._points_at = saved.header["points_at"]
         self._step, self._busy = saved.header["step"], saved.header["busy"]
-        self._quiet = saved.header["quiet"]
+        self._points_at, self._quiet = saved.header["points_at"], saved.header["quiet"]
         self.news.caught_up = saved.header["caught_up"]
         self.placement.entities = set(saved.header["entities"])
         if "waiting" in by_name:
