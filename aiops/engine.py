@@ -41,7 +41,7 @@ from aiops.ordering import Waiting
 from aiops.placement import Placement
 
 LONG_GAP = 86400.0  # after so long without a line from anywhere minutes are not judged
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

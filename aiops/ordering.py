@@ -27,7 +27,7 @@ from aiops.model import (
 Item = ChangeEvent | Points | LogWindow
 
 CHANGE, POINTS, WINDOW = range(3)
-_VERSION = 1
+_VERSION = 2
 
 
 class Waiting:

@@ -1,7 +1,9 @@
 """How long the engine stands still for a cut, and what a scrape of 10,000 series costs.
 
-Run ``python benchmarks/cut.py``. The pause is ``Engine.to_sections`` and nothing else; the write
-happens on another thread. Each file has 50 kinds of line in its open window: the hardest case.
+Run ``python benchmarks/cut.py``. The pause is what the engine's thread does for a cut: the young
+garbage, ``Engine.to_sections``, the freezing of what lives; the write happens on another thread.
+Every hundredth cut looks for all garbage too. Each file has 50 kinds of line in its open window:
+the hardest case.
 A scrape is the scanner's and the metric detection's CPU together; once a minute River's detectors
 look at the series of an entity together, which the worst one shows.
 """
@@ -23,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import _state
 import numpy as np
 
-from aiops.model import Cut
+from aiops.engine import Engine
+from aiops.model import Cut, Section
+from aiops.pump.heap import THOROUGH, Heap
 from aiops.storage import StateDirectory, Store
 
 ROUNDS = 9
@@ -46,6 +50,11 @@ def best(name: str, work: Callable[[int], object], clock: Callable[[], float]) -
     return min(spent)
 
 
+def pause(heap: Heap, engine: Engine) -> tuple[Section, ...]:
+    with heap.still():
+        return engine.to_sections()
+
+
 def main() -> int:
     few, _, _ = _state.grown(scrapes=2, open_kinds=5)
     engine, scanner, cursors = _state.grown()
@@ -54,10 +63,12 @@ def main() -> int:
     print(", ".join(f"{n:,} {what}" for what, n in _state.sizes(engine).items()))
     print(f"\n{'':28}{'best ms':>9}{'median':>9}{'worst':>9}")
     gc.collect()
-    best("pause at a cut", lambda _: engine.to_sections(), time.perf_counter)
-    best("same, 5 kinds in a window", lambda _: few.to_sections(), time.perf_counter)
-    best("pause at a cut, CPU", lambda _: engine.to_sections(), time.process_time)
-    best("full collection after it", lambda _: gc.collect(), time.perf_counter)
+    gc.freeze()
+    heap = Heap()
+    best("pause at a cut", lambda _: pause(heap, engine), time.perf_counter)
+    best("same, 5 kinds in a window", lambda _: pause(heap, few), time.perf_counter)
+    best("pause at a cut, CPU", lambda _: pause(heap, engine), time.process_time)
+    best("every hundredth cut", lambda _: pause(Heap(THOROUGH - 1), engine), time.perf_counter)
     cut = Cut(cursors, 0, 0, engine.to_sections())
     with tempfile.TemporaryDirectory() as folder:
         directory = StateDirectory.open(Path(folder))

@@ -22,13 +22,18 @@ def load_stream(saved: Iterable[Any]) -> Stream:
 
 
 def save_counts(counts: Mapping[LineKind, int]) -> list[list[Any]]:
-    """Return counts by kind in their order."""
-    return [[k.entity, int(k.severity), k.masked, n] for k, n in counts.items()]
+    """Return entities, severities, masked texts and counts of kinds, in their order.
+
+    Four lists, not one for each kind: they are made in the engine's pause.
+    """
+    entities, severities, masked = zip(*counts, strict=True) if counts else ((), (), ())
+    return [list(entities), list(severities), list(masked), list(counts.values())]
 
 
-def load_counts(saved: Iterable[Any]) -> dict[LineKind, int]:
+def load_counts(saved: Iterable[Iterable[Any]]) -> dict[LineKind, int]:
     """Return the counts that were saved, in the same order."""
-    return {LineKind(e, Severity(s), bytes(m)): n for e, s, m, n in saved}
+    kinds = zip(*saved, strict=True)
+    return {LineKind(e, Severity(s), bytes(m)): n for e, s, m, n in kinds}
 
 
 def without_secrets(cut: Cut) -> Cut:
@@ -43,8 +48,8 @@ def without_secrets(cut: Cut) -> Cut:
                 state = stream[0]
                 state["probe"] = redact_bytes(state["probe"])
                 for window in state["open"]:
-                    for sample in window[2]:
-                        sample[1] = [redact_bytes(text) for text in sample[1]]
+                    texts = window[2][1]
+                    window[2][1] = [[redact_bytes(line) for line in text] for text in texts]
         elif section.name == "waiting":
             for kind, state in section.header["items"]:
                 if kind == "window":

@@ -271,6 +271,7 @@ class StreamWindows:
 
         ``saved.without_secrets`` hides them, off the engine's thread.
         """
+        tail = None if self._tail is None else self._tail_at()
         return {
             "stream": save_stream(self.stream),
             "shape": None if self._shape is None else self._shape.to_state(),
@@ -280,12 +281,12 @@ class StreamWindows:
             "last_arrival": self.last_arrival,
             "jump": self._clock.jump,
             "floor": self._clock.floor,
-            "tail": None if self._tail is None else self._tail_at(),
+            "tail": tail,
             "open": [
                 [
                     index,
                     save_counts(w.counts),
-                    [[at, list(text)] for at, text in w.samples.values()],
+                    _saved_samples(w, tail[1] if tail and tail[0] == index else None),
                     w.lines,
                     w.continuations,
                     w.other,
@@ -294,11 +295,12 @@ class StreamWindows:
             ],
         }
 
-    def _tail_at(self) -> list[int] | None:
+    def _tail_at(self) -> tuple[int, int] | None:
         for index, window in self._open.items():
-            for position, (_, text) in enumerate(window.samples.values()):
+            # It is the newest, or nearly.
+            for back, (_, text) in enumerate(reversed(window.samples.values()), 1):
                 if text is self._tail:
-                    return [index, position]
+                    return index, len(window.samples) - back
         return None
 
     @classmethod
@@ -317,7 +319,7 @@ class StreamWindows:
             found = load_counts(counts)
             self._open[index] = _Open(
                 counts=found,
-                samples={k: (at, list(t)) for k, (at, t) in zip(found, samples, strict=True)},
+                samples={k: (at, list(t)) for k, at, t in zip(found, *samples, strict=True)},
                 lines=lines,
                 continuations=continuations,
                 other=other,
@@ -326,3 +328,12 @@ class StreamWindows:
             index, position = state["tail"]
             self._tail = list(self._open[index].samples.values())[position][1]
         return self
+
+
+def _saved_samples(window: _Open, grows: int | None) -> list[list[Any]]:
+    """Return times and texts; the one text that still *grows* is copied."""
+    times, texts = zip(*window.samples.values(), strict=True) if window.samples else ((), ())
+    shown = list(texts)
+    if grows is not None:
+        shown[grows] = list(shown[grows])
+    return [list(times), shown]

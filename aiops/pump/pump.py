@@ -8,7 +8,6 @@ been committed before.
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 import time
 from collections import Counter, deque
@@ -30,6 +29,7 @@ from aiops.model import (
     Watched,
 )
 from aiops.pump.again import Journaled, Pending
+from aiops.pump.heap import Heap
 from aiops.pump.results import ITEM_BYTES, EngineDiedError, Figures, Result, resolve, weight_of
 from aiops.storage import JournalEntry
 
@@ -90,6 +90,7 @@ class Pump:
         self._counting = threading.Lock()
         self._taken: Counter[tuple[str, str]] = Counter()
         self._facts: Counter[str] = Counter()
+        self._heap = Heap()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._life: Future[None] | None = None
         self._over = asyncio.Event()
@@ -378,15 +379,15 @@ class Pump:
     def _cut(self, wanted_by: asyncio.Future[None] | None) -> None:
         began = time.perf_counter()
         oldest = self.journaled.oldest()
-        cut = Cut(
-            cursors=dict(self.cursors),
-            command_seq=self.command_seq,
-            journal_seq=self.journal_seq if oldest is None else oldest - 1,
-            sections=self.engine.to_sections(),
-        )
+        with self._heap.still():
+            cut = Cut(
+                cursors=dict(self.cursors),
+                command_seq=self.command_seq,
+                journal_seq=self.journal_seq if oldest is None else oldest - 1,
+                sections=self.engine.to_sections(),
+            )
         pause = time.perf_counter() - began
         self._hand_over(Result(cut=cut, pause=pause, wanted_by=wanted_by))
-        gc.collect()
 
     def _hand_over(self, result: Result) -> None:
         self._loop.call_soon_threadsafe(self._deliver, result)

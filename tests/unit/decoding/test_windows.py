@@ -175,3 +175,21 @@ def test_cri_pieces_are_counted_and_continue_their_line() -> None:
     [window] = closed
     assert (window.lines, window.continuations) == (5, 2)
     assert windows.facts["partial"] == 2
+
+
+def test_a_saved_sample_does_not_grow_with_later_lines() -> None:
+    """What a cut holds is of its moment; both the live and the restored window go on from it."""
+    windows = StreamWindows(STREAM, WindowSettings(), KindCache())
+    # A shape is known after enough lines; the last one may still be continued.
+    windows.add(Block(STREAM, line(0) * 300 + line(1, "ERROR boom"), "", -AT))
+    state = windows.to_state()
+    again = StreamWindows.from_state(state, WindowSettings(), KindCache())
+    more = b"  at one\n  at two\n" + line(30)
+    for one in (windows, again):
+        closed = one.add(Block(STREAM, more, "", -AT)) + one.flush()
+        texts = [s.text for s in closed[0].samples.values()]
+        assert texts[1].endswith("boom\n  at one\n  at two")
+        assert closed[0].lines == 303
+    entities, severities, masked, counts = state["open"][0][1]
+    assert (len(entities), len(severities), len(masked), counts) == (2, 2, 2, [300, 1])
+    assert [len(text) for text in state["open"][0][2][1]] == [1, 1]
