@@ -84,10 +84,12 @@ class StreamClock:
         start = i = 0
         if self.last is None and seconds[0] is None:
             self.last = self._first_believed(seconds, arrived, stamps)
+        partial = stamps is not None and stamps.format.partial > 0
         for second, same in groupby(list(seconds)):
             j = i + len(list(same))
             while i < j:
-                at, count = self._accept(self._completed(second, arrived, stamps), j - i, arrived)
+                meant = self._completed(second, arrived, stamps) if partial else second
+                at, count = self._accept(meant, j - i, arrived)
                 if at != second:
                     seconds[i : i + count] = [at] * count
                 index = int(at // width)

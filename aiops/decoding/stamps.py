@@ -32,24 +32,33 @@ _SCALES = (1.0, 1e3, 1e6, 1e9)
 _SINCE, _UNTIL, _END = 1e8, 1e10, 1e19
 
 
-class _Seconds:
+class _Seconds(Remembered[bytes, Parsed]):
     """Read the stamps of one format: the minute once, then seconds are only added to it."""
 
     def __init__(self, fmt: StampFormat) -> None:
-        self._format = fmt
-        self.minutes: Remembered[bytes, Parsed] = Remembered(lambda minute: _match(fmt, minute))
+        super().__init__(lambda piece: _match(fmt, piece))
+        self.minutes: Remembered[bytes, Parsed] = Remembered(self._read)
+        self._at = fmt.second
+        self._before = b"" if fmt.name == "digits" else b":"  # the seconds
 
-    def __call__(self, piece: bytes) -> Parsed:
-        at = self._format.second
+    def __missing__(self, piece: bytes) -> Parsed:
+        at = self._at
         if at is None:
-            return _match(self._format, piece)
+            return super().__missing__(piece)
         digits = piece[at : at + 2]
-        if len(digits) < 2 or not digits.isdigit() or digits >= b"60":
-            return _match(self._format, piece)
-        if self._format.name != "digits" and piece[at - 1 : at] != b":":
-            return _match(self._format, piece)
+        colon = self._before
+        if (
+            len(digits) < 2
+            or not digits.isdigit()
+            or digits >= b"60"
+            or (colon and piece[at - 1 : at] != colon)
+        ):
+            return super().__missing__(piece)
         start = self.minutes[piece[:at] + b"00" + piece[at + 2 :]]
-        return None if start is None else start + int(digits)
+        if len(self) >= self.limit:
+            self.clear()
+        value = self[piece] = None if start is None else start + int(digits)
+        return value
 
 
 def _match(fmt: StampFormat, piece: bytes) -> Parsed:
@@ -61,15 +70,13 @@ def _match(fmt: StampFormat, piece: bytes) -> Parsed:
 
 
 # Reading is a pure function of the bytes, so all streams share what was read.
-_READERS = {f.name: _Seconds(f) for f in FORMATS}
-_SECONDS = {name: Remembered(read) for name, read in _READERS.items()}
+_SECONDS = {f.name: _Seconds(f) for f in FORMATS}
 
 
 def clear_caches() -> None:
     """Forget what is only remembered for speed; no later result changes."""
-    for reader in _READERS.values():
-        reader.minutes.clear()
     for known in _SECONDS.values():
+        known.minutes.clear()
         known.clear()
     _MOMENTS.clear()
     _TAILS.clear()
@@ -247,7 +254,7 @@ def _without_fraction(tail: str) -> str:
 
 
 _MOMENTS: Remembered[str, Parsed] = Remembered(_whole)
-_TAILS: Remembered[str, str] = Remembered(_without_fraction)
+_TAILS: Remembered[str, str] = Remembered(_without_fraction, longest=10)  # longer: no repeats
 
 
 def read_second(value: object) -> Parsed:
