@@ -29,6 +29,7 @@ SAMPLE_BYTES = 2048
 SAMPLE_LINES = 6
 FULL_SAMPLES = 1000  # kinds of one window whose samples are kept at full length
 SHORT_SAMPLE = 200
+FEW_LINES = 24  # counted before a Counter is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,25 +152,30 @@ class StreamWindows:
             self.facts["partial"] += lines.partial
         if self._tail is not None:
             self._finish_tail(lines.raw)
-        for index, start, stop in self._clock.segments(lines.seconds, arrived, shape.stamps):
-            self._tally(index, lines, start, stop)
+        known = self._kinds.of(shape)
+        for run in self._clock.segments(lines.seconds, arrived, shape.stamps):
+            self._tally(run, lines, shape, known)
         return self._close()
 
     # --- counting ---------------------------------------------------------------------------
 
-    def _tally(self, index: int, lines: Lines, start: int, stop: int) -> None:
+    def _tally(
+        self, run: tuple[int, int, int], lines: Lines, shape: Shape, kinds: dict[bytes, LineKind]
+    ) -> None:
+        index, start, stop = run
         window = self._open.get(index)
         if window is None:
             window = self._open[index] = _Open()
-        shape = self._shape
-        if shape is None:
-            return
-        kinds = self._kinds.of(shape)
         keys = lines.keys if stop - start == len(lines.keys) else lines.keys[start:stop]
         window.lines += stop - start
         counts, samples = window.counts, window.samples
         first: dict[bytes, int] | None = None
-        tally = Counter(keys)
+        tally: dict[bytes, int] = {}
+        if len(keys) > FEW_LINES:
+            tally = Counter(keys)
+        else:
+            for key in keys:
+                tally[key] = tally.get(key, 0) + 1
         known = list(map(kinds.get, tally))
         found: dict[bytes, LineKind] = {}
         if None in known:
