@@ -64,7 +64,7 @@ FEW: Final = 8
 """Up to so many rows a step is cheaper in plain numbers than in arrays."""
 
 _BIT: Final = np.array([1, 2, 4, 8])
-_VERSION: Final = 1
+_VERSION: Final = 2
 # What only a good sample changes; the rest follows a departing series too.
 _GOOD: Final = np.array(
     [SPREAD, NOISE, PLAIN_SPREAD, SEASON_SPREAD, SEEN, WEIGHT, OFFSET], np.intp
@@ -102,7 +102,7 @@ class SeriesBank:
         self.flag = flag
         self.max_rows = max_rows
         self._rows = BankRows()
-        self._tails = TailCalibrator(4, memory=2 * memory)
+        self._tails = TailCalibrator(4, memory=2 * memory, light=2)
         self._season = SeasonTable(slots, period) if slots else None
         self._policy = Policy(
             fixed(memory), accept_after, fixed(flag), fixed(0.95 * min(LOUD, RELEASE * flag))

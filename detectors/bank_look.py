@@ -21,6 +21,7 @@ from detectors.bank_rows import (
     OFFSET,
     ORIGIN,
     PACE,
+    PLAIN,
     RECENT,
     SEASON_SPREAD,
     SEEN,
@@ -42,7 +43,7 @@ from detectors.calibrate import (
 )
 from detectors.level import scale
 from detectors.season import SeasonTable
-from detectors.shift import cumulate
+from detectors.shift import average
 
 WARMUP: Final = 12
 """Samples before a row says anything: a spread of fewer is a guess."""
@@ -192,7 +193,9 @@ def look(
         slot_value, passes = season.read(slot, sel)
         unknown = (passes == 0).nonzero()[0]
         if len(unknown) < len(offset):
-            before, offset = offset, slot_value * narrow[WEIGHT]
+            # Around the plain level: a season that comes into use must not move the level.
+            before, offset = offset, slot_value - wide[PLAIN].astype(np.float32)
+            offset *= narrow[WEIGHT]
             if len(unknown):
                 offset[unknown] = before[unknown]
     rest = value - origin
@@ -212,7 +215,7 @@ def look(
     away = np.abs(off)
     raw = np.empty((4, len(value)), np.float32)
     np.divide(away, unit, out=raw[:2])
-    sums = cumulate(narrow[UP : DOWN + 1], off[0] / unit[0])
+    sums = average(narrow[UP : DOWN + 1], off[0] / unit[0])
     np.maximum(sums[0], sums[1], out=raw[2])
     shown = np.minimum(away[1], _SIX * unit[1])
     recent = narrow[RECENT]

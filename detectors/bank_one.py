@@ -54,7 +54,7 @@ from detectors.calibrate import TailCalibrator
 from detectors.level import FIRST, MOVING, OUTLIER, STILL, TINY
 from detectors.one_tail import OneTail, combine
 from detectors.season import TRUSTED, SeasonTable
-from detectors.shift import ALLOWANCE, CALM, CEILING, STEP
+from detectors.shift import ROOM, SHARE, STEP
 
 _KEEP_FAST: Final = math.log(1.0 - FAST)
 
@@ -143,7 +143,7 @@ class OneByOne:
             j.slot = self._season.slot(j.at)
             j.slot_value, j.passes = self._season.read_one(j.slot, j.row)
             if j.passes:
-                j.offset = j.slot_value * narrow[WEIGHT]
+                j.offset = (j.slot_value - wide[PLAIN]) * narrow[WEIGHT]
         j.rest = j.value - wide[ORIGIN]
         memory = self._memory
         j.size = max(abs(j.value), narrow[SIZE] * (memory / (j.dt + memory)))
@@ -156,7 +156,7 @@ class OneByOne:
         left = j.rest - j.offset
         above, jump = left - wide[LEVEL], left - wide[FAST_LEVEL]
         j.off = above, jump
-        j.sums = _cumulate(narrow[UP], narrow[DOWN], above / level)
+        j.sums = _average(narrow[UP], narrow[DOWN], above / level)
         recent = narrow[RECENT]
         shown = min(abs(jump), 6.0 * forecast)
         j.recent = recent + (shown - recent) * max(1.0 / (seen + 1.0), RECENT_WEIGHT)
@@ -276,13 +276,9 @@ def _scale(spread: float, size: float, seen: float) -> float:
     return STILL * size / (still * still + 1.0) + spread * (8.0 / (seen + 1.0) + 1.0)
 
 
-def _cumulate(up: float, down: float, z: float) -> tuple[float, float]:
-    step = _cut(z, STEP)
-    keep = CALM if abs(z) < 1.0 else 1.0
-    return (
-        min(max(up * keep + step - ALLOWANCE, 0.0), CEILING),
-        min(max(down * keep - step - ALLOWANCE, 0.0), CEILING),
-    )
+def _average(up: float, down: float, z: float) -> tuple[float, float]:
+    moved = (up - down) * (1.0 - SHARE) + _cut(z, STEP) * SHARE * ROOM
+    return max(moved, 0.0), max(-moved, 0.0)
 
 
 def _cut(value: float, reach: float) -> float:

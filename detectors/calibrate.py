@@ -5,6 +5,8 @@ departures). Its *surprise* is ``-log10`` of the share of normal samples that wo
 Below a tracked quantile the share is read from the tracked quantile itself; above it a
 generalised Pareto tail is fitted by the moment estimator of Dekkers, Einmahl and de Haan
 (Annals of Statistics 17, 1989), which works on logarithms and so is not ruled by one outlier.
+The tail is that of the squared score: the square of a normal score has the exponential tail that
+the estimator extrapolates without bias, the score itself has a lighter one that it cannot say.
 """
 
 from __future__ import annotations
@@ -29,8 +31,12 @@ PRIOR_COUNT: Final = 20.0
 """The prior is Student's t with 3 degrees of freedom: its 95 % point in mean deviations (2.9),
 its tail index (1/3), held with the weight of 20 exceedances (400 samples)."""
 
-SHAPE_BOUNDS: Final = (0.03, 0.8)
-"""A finite end point (negative shape) is never believed; above 0.8 a tail has no useful end."""
+SHAPE_BOUNDS: Final = (0.03, 1.6)
+"""Of squared scores. A finite end point (negative shape) is never believed; above 1.6 a tail has
+no useful end."""
+
+LIGHT_SHAPE: Final = 0.05
+"""A mean of clipped samples has the tail of a normal score, whatever the samples have."""
 
 EDGE_FLOOR: Final = 1.5
 """A series that never moves still needs one and a half deviations to be in its own tail."""
@@ -63,10 +69,16 @@ _LIGHTEST: Final = fixed(1e-3)
 _SHAPES: Final = (fixed(SHAPE_BOUNDS[0]), fixed(SHAPE_BOUNDS[1]))
 _MOST_POWER: Final = fixed(60.0)
 _GIANT: Final = fixed(1e30)
+_FARTHEST: Final = fixed(1e15)
 _PRIOR: Final = fixed(4.0 * PRIOR_COUNT)
 _CLIP: Final = fixed(CLIP)
 _SMALLEST: Final = fixed(0.02)
+_SHORTEST: Final = fixed(0.51)
 _JENSEN: Final = fixed(1.02)
+_LIGHT: Final = fixed(1.0 - LIGHT_SHAPE)
+_LEARNING: Final = fixed(2.0 * PRIOR_SHAPE * PRIOR_COUNT)
+_UNCOUNTED: Final = fixed(3.0 * PRIOR_COUNT)
+_TWO: Final = fixed(2.0)
 _FOUR: Final = fixed(4.0)
 _UNSEEN: Final = fixed(20.0)
 _GROWN: Final = fixed(40.0)
@@ -86,16 +98,21 @@ class TailCalibrator:
 
     Arrays are ``(members, rows)``; ``rows`` is chosen by a slice or an index array. ``memory``
     is the time in seconds after which old samples weigh ``1/e``. State is 16 bytes a member and 4.
+    The tail of the member *light* is known to be light: its shape falls from the prior to
+    ``LIGHT_SHAPE`` as exceedances come in, and is not estimated.
     """
 
-    def __init__(self, members: int, *, memory: float = 14 * 86400.0) -> None:
+    def __init__(
+        self, members: int, *, memory: float = 14 * 86400.0, light: int | None = None
+    ) -> None:
         self.members = members
+        self.light = light
         self.memory = memory
         self._members = fixed(members)
         self._per_second = fixed(1.0 / memory)
         self.log_edge = np.full((members, 0), math.log(PRIOR_EDGE), np.float32)
-        self.first = np.full((members, 0), PRIOR_SHAPE, np.float32)
-        self.second = np.full((members, 0), 2 * PRIOR_SHAPE**2, np.float32)
+        self.first = np.full((members, 0), 2 * PRIOR_SHAPE, np.float32)
+        self.second = np.full((members, 0), 8 * PRIOR_SHAPE**2, np.float32)
         self.share = np.full((members, 0), TAIL_SHARE, np.float32)
         # All members of a row learn together: one count is enough.
         self.count = np.zeros((1, 0), np.float32)
@@ -124,8 +141,8 @@ class TailCalibrator:
     def surprise(self, sel: Selector, raw: Floats) -> Floats:
         """Return ``-log10`` of the tail share of *raw*, shape ``(members, rows)``; at least 0."""
         edge = np.exp(pick(self.log_edge, sel))
-        shape, sigma = _pareto(pick(self.first, sel), pick(self.second, sel), edge)
-        excess = np.maximum(raw - edge, 0.0)
+        shape, sigma = _pareto(pick(self.first, sel), pick(self.second, sel))
+        excess = np.maximum(np.square(np.minimum(raw / edge, _FARTHEST)) - ONE, 0.0)
         beyond = np.log(1.0 + shape * excess / sigma) / shape
         below = -np.log(1.0 - (1.0 - self._share(sel)) * np.minimum(raw / edge, 1.0))
         total: Floats = (beyond + below) * np.float32(1.0 / _LN10)
@@ -147,10 +164,12 @@ class TailCalibrator:
         inverse = np.reciprocal(inside, out=inside)
         if len(beyond):
             kept = self._kept(sel, beyond, raw.shape[1])[1]
-            edge = edges.reshape(-1).take(beyond)
             first, second = self.first.reshape(-1).take(kept), self.second.reshape(-1).take(kept)
-            shape, sigma = _pareto(first, second, edge)
-            power = raw.reshape(-1).take(beyond) - edge
+            shape, sigma = _pareto(first, second)
+            power = raw.reshape(-1).take(beyond) / edges.reshape(-1).take(beyond)
+            np.minimum(power, _FARTHEST, out=power)
+            power *= power
+            power -= ONE
             power *= shape
             power /= sigma
             np.log1p(power, out=power)
@@ -230,14 +249,24 @@ class TailCalibrator:
         np.minimum(step, _MOST_GAIN, out=step)
         step *= weight[place] if weight.ndim else weight
         over = np.log(np.minimum(raw.reshape(-1).take(beyond), _GIANT)) - edge
-        self._learn_excess(kept, over, step)
+        over *= _TWO
+        self._learn_excess(kept, over, step, seen)
 
-    def _learn_excess(self, kept: NDArray[np.intp], over: Floats, gain: Floats) -> None:
+    def _learn_excess(
+        self, kept: NDArray[np.intp], over: Floats, gain: Floats, seen: Floats
+    ) -> None:
         first, second = self.first.reshape(-1).take(kept), self.second.reshape(-1).take(kept)
         np.minimum(over, _CLIP * first, out=over)
         first += gain * (over - first)
         np.maximum(first, _SMALLEST, out=first)
         second += gain * (over * over - second)
+        if self.light is not None:
+            # The second moment at which the estimator says just this shape is the largest.
+            light = (kept // self.count.shape[1] == self.light).nonzero()[0]
+            near = first[light]
+            most = near + _LIGHT - _LEARNING / (seen[light] - _UNCOUNTED)
+            most = near * near / (ONE - _HALF / np.maximum(most, _SHORTEST))
+            second[light] = np.minimum(second[light], most)
         self.first.reshape(-1)[kept] = first
         # Jensen: keeps the estimator defined whatever rounding did.
         self.second.reshape(-1)[kept] = np.maximum(second, _JENSEN * first * first)
@@ -256,15 +285,15 @@ class TailCalibrator:
     def _prior() -> dict[str, float]:
         return {
             "log_edge": math.log(PRIOR_EDGE),
-            "first": PRIOR_SHAPE,
-            "second": 2 * PRIOR_SHAPE**2,
+            "first": 2 * PRIOR_SHAPE,
+            "second": 8 * PRIOR_SHAPE**2,
             "share": TAIL_SHARE,
             "count": 0.0,
         }
 
 
-def _pareto(first: Floats, second: Floats, edge: Floats) -> tuple[Floats, Floats]:
-    """Return shape and scale of the excess over *edge*, from the moments of its logarithm."""
+def _pareto(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Return shape and scale of the relative excess, from the moments of its logarithm."""
     light = first * first
     light /= second
     np.subtract(ONE, light, out=light)
@@ -278,7 +307,6 @@ def _pareto(first: Floats, second: Floats, edge: Floats) -> tuple[Floats, Floats
     np.minimum(shape, _SHAPES[1], out=shape)
     sigma = ONE - light
     sigma *= first
-    sigma *= edge
     return shape, sigma
 
 

@@ -14,8 +14,10 @@ from detectors.calibrate import (
     CLIP,
     EDGE_FLOOR,
     HURRY,
+    LIGHT_SHAPE,
     MIN_GAIN,
     PRIOR_COUNT,
+    PRIOR_SHAPE,
     SHAPE_BOUNDS,
     SHARE_FLOOR,
     TAIL_SHARE,
@@ -23,6 +25,7 @@ from detectors.calibrate import (
 )
 
 GIANT: Final = 1e30
+FARTHEST: Final = 1e15
 MOST_POWER: Final = 60.0
 _LN10: Final = math.log(10.0)
 _LOG_FLOOR: Final = math.log(EDGE_FLOOR)
@@ -48,8 +51,9 @@ class OneTail:
         total = 0.0
         for n, (score, edge) in enumerate(zip(raw, self.edges, strict=True)):
             if score > edge:
-                shape, sigma = self._pareto(n, edge)
-                power = math.log1p((score - edge) * shape / sigma) / shape
+                shape, sigma = self._pareto(n)
+                far = min(score / edge, FARTHEST)
+                power = math.log1p((far * far - 1.0) * shape / sigma) / shape
                 total += math.exp(min(power, MOST_POWER)) / self._share[n]
             else:
                 total += 1.0 / (1.0 - score / edge * (1.0 - self._share[n]))
@@ -61,16 +65,17 @@ class OneTail:
         for n, (score, edge) in enumerate(zip(raw, self.edges, strict=True)):
             nats = -math.log(1.0 - (1.0 - self._share[n]) * min(score / edge, 1.0))
             if score > edge:
-                shape, sigma = self._pareto(n, edge)
-                nats += math.log(1.0 + shape * (min(score, GIANT) - edge) / sigma) / shape
+                shape, sigma = self._pareto(n)
+                far = min(min(score, GIANT) / edge, FARTHEST)
+                nats += math.log(1.0 + shape * (far * far - 1.0) / sigma) / shape
             found.append(nats / _LN10)
         return found
 
-    def _pareto(self, n: int, edge: float) -> tuple[float, float]:
+    def _pareto(self, n: int) -> tuple[float, float]:
         first, second = self._tails.first.item(n, self._row), self._tails.second.item(n, self._row)
         light = min(1.0 - 0.5 / max(1.0 - first * first / second, 1e-3), 0.0)
         shape = min(max(first + light, SHAPE_BOUNDS[0]), SHAPE_BOUNDS[1])
-        return shape, (1.0 - light) * first * edge
+        return shape, (1.0 - light) * first
 
     def learn(self, raw: Sequence[float], dt: float) -> None:
         """Learn one sample that stands for *dt* seconds."""
@@ -97,10 +102,15 @@ class OneTail:
     def _learn_excess(self, n: int, score: float, count: float, forget: float) -> None:
         tails, row = self._tails, self._row
         first, second = tails.first.item(n, row), tails.second.item(n, row)
-        gain = min(max(4.0 / (count * TAIL_SHARE + 4.0 * PRIOR_COUNT), forget / TAIL_SHARE), 0.2)
-        over = min(math.log(min(score, GIANT)) - self._log_edge[n], CLIP * first)
+        known = count * TAIL_SHARE + 4.0 * PRIOR_COUNT
+        gain = min(max(4.0 / known, forget / TAIL_SHARE), 0.2)
+        over = min(2.0 * (math.log(min(score, GIANT)) - self._log_edge[n]), CLIP * first)
         first = max(first + gain * (over - first), 0.02)
         second += gain * (over * over - second)
+        if n == tails.light:
+            learning = 2.0 * PRIOR_SHAPE * PRIOR_COUNT / (known - 3.0 * PRIOR_COUNT)
+            most = max(1.0 + first - LIGHT_SHAPE - learning, 0.51)
+            second = min(second, first * first / (1.0 - 0.5 / most))
         tails.first[n, row] = first
         tails.second[n, row] = max(second, 1.02 * first * first)
 

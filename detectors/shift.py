@@ -1,42 +1,38 @@
-"""Find lasting shifts: two one-sided cumulative sums (Page, Biometrika 41, 1954)."""
+"""Find lasting shifts: a chart of the moving mean (Roberts, Technometrics 1, 1959)."""
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import ONE, ZERO, Floats, fixed
+from detectors.calibrate import ZERO, Floats, fixed
 
-ALLOWANCE: Final = 1.0
-"""Deviations a sample may be off without adding to the sum: shifts above twice that add fast."""
+SHARE: Final = 0.15
+"""Weight of one sample in the mean: memory of about half a dozen samples."""
 
 STEP: Final = 5.0
-"""One sample adds at most this much, so a single spike is not a shift."""
+"""One sample counts as at most this many deviations, so a single spike is not a shift, and the
+mean has a light tail whatever the samples have."""
 
-CEILING: Final = 1000.0
-"""Sums stop here: after hundreds of samples in a row more of them say nothing new."""
-
-CALM: Final = 0.8
-"""Factor a sum shrinks by at a sample within one deviation: the past shift is forgotten fast."""
+ROOM: Final = math.sqrt((2.0 - SHARE) / SHARE)
+"""One over the spread of the mean of independent samples: it is told in its own deviations."""
 
 _STEP: Final = fixed(STEP)
 _BACK: Final = fixed(-STEP)
-_WEAR: Final = fixed(CALM - 1.0)
-_ALLOWANCE: Final = fixed(ALLOWANCE)
-_CEILING: Final = fixed(CEILING)
+_NEW: Final = fixed(SHARE * ROOM)
+_KEEP: Final = fixed(1.0 - SHARE)
 
 
-def cumulate(sums: Floats, z: Floats) -> Floats:
-    """Return both sums, upwards and downwards, after a sample *z* signed deviations off."""
+def average(means: Floats, z: Floats) -> Floats:
+    """Return the mean above and below the level, one of them 0, after *z* signed deviations."""
     step = np.minimum(z, _STEP)
     np.maximum(step, _BACK, out=step)
-    # Arithmetic, not np.where: a mask without pattern costs ten times as much.
-    keep = (np.abs(z) < ONE) * _WEAR
-    keep += ONE
-    moved: Floats = sums * keep
-    moved[0] += step
-    moved[1] -= step
-    moved -= _ALLOWANCE
-    np.maximum(moved, ZERO, out=moved)
-    return np.minimum(moved, _CEILING, out=moved)
+    step *= _NEW
+    moved: Floats = means * _KEEP
+    step += moved[0]
+    step -= moved[1]
+    np.maximum(step, ZERO, out=moved[0])
+    np.subtract(moved[0], step, out=moved[1])
+    return moved

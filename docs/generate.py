@@ -74,7 +74,7 @@ CONSTANTS = (
     ("detectors.bank:SeriesBank", "accept_after", "seconds until a departure is the new normal"),
     ("detectors.level", "STILL", "share of its size that is one step of a series at rest"),
     ("detectors.level", "OUTLIER", "deviations beyond which a value moves no estimate further"),
-    ("detectors.shift", "ALLOWANCE", "deviations that add nothing to a shift"),
+    ("detectors.shift", "SHARE", "weight of one sample in the mean that finds shifts"),
     ("detectors.season", "TRUSTED", "passes of a slot before it is believed"),
     ("detectors.calibrate", "TAIL_SHARE", "share of samples above the tracked point"),
     ("detectors.calibrate", "PRIOR_COUNT", "weight of the prior tail, in exceedances"),

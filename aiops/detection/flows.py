@@ -25,7 +25,7 @@ USUAL_QUIET = 1.5  # a silence must be this much longer than usual ones to begin
 QUIET_MEMORY = 7 * 86400.0
 FEWEST_LINES = 300  # lines of a flow before its share of errors says anything
 MAX_FLOWS = 50_000
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ TOGETHER_EVERY = 120.0  # River's models are dear: this often is enough for evid
 # A fifth of the cost of River's defaults (10 trees of height 8) and the same answers for 20 series.
 SMALL = {"river.anomaly.HalfSpaceTrees": {"n_trees": 8, "height": 6}}
 COUNTERS = "counters:"
-_VERSION = 1
+_VERSION = 2
 
 
 class MetricDetection:

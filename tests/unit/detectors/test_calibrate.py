@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from detectors.calibrate import TailCalibrator, budget_threshold, combine
 
 
-def learned(draws: np.ndarray, rows: int) -> TailCalibrator:
-    tails = TailCalibrator(1)
+def learned(draws: np.ndarray, rows: int, light: int | None = None) -> TailCalibrator:
+    tails = TailCalibrator(1, light=light)
     tails.grow(rows)
     dt, weight = np.full(rows, 60.0, np.float32), np.ones(rows, np.float32)
     for row in draws.reshape(-1, rows).astype(np.float32):
@@ -34,6 +34,33 @@ def test_surprise_is_the_share_of_normal_samples_that_score_as_high(family: str)
     fresh = draw(rows * 2000).reshape(1, -1, rows).astype(np.float32)
     share = np.mean([tails.surprise(slice(0, rows), fresh[:, i]) >= 3.0 for i in range(2000)])
     assert 1 / 8000 < share < 3 / 1000
+
+
+@pytest.mark.parametrize("family", ["normal", "t3", "exponential"])
+def test_far_samples_are_as_rare_as_they_are_told_to_be(family: str) -> None:
+    """One sample in a million is told as 4 to 6.5, whatever the family of the noise."""
+    rng = np.random.default_rng(2)
+    draw, millionth = {
+        "normal": (lambda n: np.abs(rng.standard_normal(n)), 4.89),
+        "t3": (lambda n: np.abs(rng.standard_t(3, n)), 103.0),
+        "exponential": (lambda n: rng.exponential(1.0, n), 13.8),
+    }[family]
+    rows = 64
+    tails = learned(draw(rows * 4000), rows)
+    found = tails.surprise(slice(0, rows), np.full((1, rows), millionth, np.float32))
+    assert 4.0 < float(np.median(found)) < 6.5
+
+
+def test_a_light_member_is_loud_once_it_has_seen_enough() -> None:
+    """Fifteen normal deviations are beyond doubt for it, and too few samples still doubt them."""
+    rng = np.random.default_rng(3)
+    found = []
+    for samples in (100, 4000):
+        tails = learned(np.abs(rng.standard_normal(16 * samples)), 16, light=0)
+        far = tails.surprise(slice(0, 16), np.full((1, 16), 15.0, np.float32))
+        found.append(float(np.median(far)))
+    assert found[0] < 7.0
+    assert found[1] > 12.0
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=2, max_size=20))

@@ -1,33 +1,40 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.signal import lfilter
 
-from detectors.shift import CEILING, cumulate
+from detectors.shift import ROOM, SHARE, STEP, average
 
 
-def total(z: list[float]) -> tuple[float, float]:
-    sums = np.zeros((2, 1))
+def means(z: list[float]) -> tuple[float, float]:
+    known = np.zeros((2, 1), np.float32)
     for one in z:
-        sums = cumulate(sums, np.array([one]))
-    return float(sums[0, 0]), float(sums[1, 0])
+        known = average(known, np.array([one], np.float32))
+    return float(known[0, 0]), float(known[1, 0])
 
 
-def test_a_lasting_shift_adds_up_on_its_own_side() -> None:
-    """Ten samples three deviations high add twenty above and nothing below."""
-    assert total([3.0] * 10) == (20.0, 0.0)
-    assert total([-3.0] * 10) == (0.0, 20.0)
+def test_a_lasting_shift_shows_on_its_own_side() -> None:
+    """Many samples three deviations high are three above in the mean, and nothing below."""
+    above, below = means([3.0] * 60)
+
+    assert (round(above / ROOM, 3), below) == (3.0, 0.0)
+    assert means([-3.0] * 60) == (0.0, above)
 
 
 def test_one_spike_is_no_shift() -> None:
-    """A giant counts as five deviations."""
-    assert total([1e9])[0] == 4.0
+    """A giant counts as five deviations, and as one sample."""
+    assert abs(means([1e9])[0] - SHARE * ROOM * STEP) < 1e-5
 
 
-def test_calm_wears_a_sum_down() -> None:
-    """Twenty samples near the level leave nothing of a long shift."""
-    assert total([5.0] * 50 + [0.0] * 40) == (0.0, 0.0)
+def test_a_mean_is_told_in_its_own_deviations() -> None:
+    """Independent samples of deviation one give a mean of deviation one."""
+    z = np.random.default_rng(0).standard_normal(20_000)
+    smooth = lfilter([SHARE * ROOM], [1.0, SHARE - 1.0], z)
+
+    assert abs(float(np.std(smooth)) - 1.0) < 0.05
+    assert abs(means(z[:500].tolist())[0] - max(float(smooth[499]), 0.0)) < 1e-3
 
 
-def test_sums_are_bounded() -> None:
-    """An endless shift stops at the ceiling."""
-    assert total([5.0] * 1000)[0] == CEILING
+def test_calm_forgets_a_shift() -> None:
+    """Forty samples at the level leave next to nothing of a long shift."""
+    assert means([5.0] * 50 + [0.0] * 40)[0] < 0.05
