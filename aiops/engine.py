@@ -12,14 +12,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from aiops.commands import alert_of, change_of
 from aiops.correlation.topology import Topology
 from aiops.decoding.kinds import KindCache
 from aiops.decoding.windows import WindowSettings
+from aiops.detection.alerts import AlertDetection
 from aiops.detection.logs import LogDetection
 from aiops.detection.metrics import MetricDetection, MetricRule
 from aiops.flows import Flows
 from aiops.incidents.ledger import LedgerSettings
 from aiops.model import (
+    Alert,
     Anomaly,
     Block,
     ChangeEvent,
@@ -37,7 +40,7 @@ from aiops.model import (
     Watched,
 )
 from aiops.news import News
-from aiops.ordering import Waiting
+from aiops.ordering import Item, Waiting
 from aiops.placement import Placement
 
 LONG_GAP = 86400.0  # after so long without a line from anywhere minutes are not judged
@@ -78,6 +81,7 @@ class Engine:
             drift=settings.drift,
             rules=settings.metrics,
         )
+        self.alerts = AlertDetection(settings.max_series)
         self.placement = Placement(
             settings.ledger,
             Topology(settings.calls),
@@ -113,16 +117,16 @@ class Engine:
         elif isinstance(item, Points):
             self._points_at = max(self._points_at, item.at)
             self._wait(item)
-        elif isinstance(item, ChangeEvent):
+        elif isinstance(item, ChangeEvent | Alert):
             self._wait(item)
         elif isinstance(item, Opened):
             self.flows.opened(item.stream)
         elif isinstance(item, Ended):
             self.flows.ended(item.stream.id)
         elif isinstance(item, Command):
-            if item.kind != "change":
+            if item.kind not in ("change", "alert"):
                 return self.news.say(self.ledger.command(item))
-            self._wait(_change(item))
+            self._wait(change_of(item) if item.kind == "change" else alert_of(item))
         elif isinstance(item, Tick):
             if not math.isfinite(item.at):
                 return []
@@ -134,7 +138,7 @@ class Engine:
             self.metrics.gap(item.source)
         return self._release()
 
-    def _wait(self, item: Points | ChangeEvent) -> None:
+    def _wait(self, item: Points | ChangeEvent | Alert) -> None:
         if not math.isfinite(item.at):
             self.facts["not_finite"] += 1
             return
@@ -234,6 +238,8 @@ class Engine:
                 now = int(at // width) * width
             self._step = int(now // width) + 1
             self._move(now)
+            if self.alerts.due <= now:
+                done += self._place(self.alerts.roll(now, self.threshold()))
             if found := self.ledger.advance(now):
                 done += self.news.say(found)
             done += self.news.pass_time(now, wait)
@@ -242,7 +248,7 @@ class Engine:
     def _move(self, at: float) -> None:
         self.clock = max(self.clock, at)
 
-    def _process(self, item: ChangeEvent | Points | LogWindow) -> list[Transition]:
+    def _process(self, item: Item) -> list[Transition]:
         if isinstance(item, LogWindow):
             self._quiet = 0.0
             self.flows.note_judged(item.stream.id)
@@ -251,6 +257,8 @@ class Engine:
             found = self.logs.judge(item, self.threshold())
         elif isinstance(item, Points):
             found = self.metrics.judge(item, self.threshold())
+        elif isinstance(item, Alert):
+            found = self.alerts.judge(item, self.threshold(), self.settings.budget)
         else:
             self.ledger.change(item)
             return []
@@ -267,7 +275,8 @@ class Engine:
     def tests_per_second(self) -> float:
         """Return how many judgements a second all series together cost."""
         windows = self.flows.judged / self.settings.window.width
-        return self.metrics.tests_per_second + self.logs.rows / self.logs.period + windows
+        others = self.metrics.tests_per_second + self.alerts.tests_per_second
+        return others + self.logs.rows / self.logs.period + windows
 
     def threshold(self) -> float:
         """Return the surprise that one anomaly needs under the alert budget."""
@@ -291,9 +300,9 @@ class Engine:
         """Return and clear what departed from the rules, and the anomalies by kind."""
         taken = Counter(self.facts)
         self.facts.clear()
-        for part in (self.metrics.facts, self.ledger.facts, self.placement.facts):
-            taken.update(part)
-            part.clear()
+        for part in (self.metrics, self.alerts, self.ledger, self.placement):
+            taken.update(part.facts)
+            part.facts.clear()
         taken.update(self.logs.take_facts())
         return taken
 
@@ -355,6 +364,7 @@ class Engine:
             self._waiting.to_section(),
             *self.logs.to_sections(),
             *self.metrics.to_sections(),
+            self.alerts.to_section(),
             self.ledger.to_section(),
         )
 
@@ -375,12 +385,11 @@ class Engine:
         self._points_at, self._quiet = saved.header["points_at"], saved.header["quiet"]
         self.news.caught_up = saved.header["caught_up"]
         self.placement.entities = set(saved.header["entities"])
-        if "waiting" in by_name:
-            self._waiting.restore(by_name["waiting"])
         self.logs.restore(by_name)
         self.metrics.restore(by_name)
-        if "ledger" in by_name:
-            self.ledger.restore(by_name["ledger"])
+        for part in (self._waiting, self.alerts, self.ledger):
+            if part.name in by_name:
+                part.restore(by_name[part.name])
         return cold
 
     def late_news(self, news_from: float) -> None:
@@ -388,13 +397,4 @@ class Engine:
         self.news.begin(news_from)
 
 
-_SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "rivers", "ledger"}
-
-
-def _change(command: Command) -> ChangeEvent:
-    args = command.args
-    try:
-        at = float(args.get("at", command.at))
-    except ValueError:
-        at = command.at
-    return ChangeEvent(at, args.get("kind", "change"), command.target, args.get("title", ""))
+_SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "rivers", "alerts", "ledger"}

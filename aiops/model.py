@@ -169,6 +169,25 @@ class ChangeEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """Carry what another system says: an alert fires, or is resolved.
+
+    ``name`` tells alerts of one entity apart, ``title`` is what it says to a person.
+    """
+
+    at: float
+    entity: str
+    name: str
+    firing: bool
+    severity: Severity
+    title: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.entity}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """Ask the engine for something, in the order of ``seq`` (its committed row)."""
 
@@ -187,7 +206,7 @@ class Tick:
     at: float
 
 
-Input = Block | Points | Watched | Opened | Ended | Gap | ChangeEvent | Command | Tick
+Input = Block | Points | Watched | Opened | Ended | Gap | ChangeEvent | Alert | Command | Tick
 
 
 # --- between decoding and detection ---------------------------------------------------------

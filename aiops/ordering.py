@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from aiops.decoding.saved import load_counts, load_stream, save_counts, save_stream
 from aiops.model import (
+    Alert,
     ChangeEvent,
     LogWindow,
     Points,
@@ -22,16 +23,19 @@ from aiops.model import (
     Section,
     Series,
     SeriesSet,
+    Severity,
 )
 
-Item = ChangeEvent | Points | LogWindow
+Item = ChangeEvent | Points | LogWindow | Alert
 
-CHANGE, POINTS, WINDOW = range(3)
+CHANGE, POINTS, WINDOW, ALERT = range(4)
 _VERSION = 2
 
 
 class Waiting:
     """Hold items back until the low watermark passes them; bounded by *limit*."""
+
+    name = "waiting"  # of its section
 
     def __init__(self, limit: int = 50_000) -> None:
         self.limit = limit
@@ -81,11 +85,14 @@ class Waiting:
                     number = numbers[id(columns)] = sets.setdefault(columns.series, len(sets))
                 plain.append(["points", [item.source, item.at, number, item.interval]])
                 arrays[str(len(plain) - 1)] = item.values
+            elif isinstance(item, Alert):
+                told = [item.at, item.entity, item.name, item.firing, item.severity, item.title]
+                plain.append(["alert", told])
             else:
                 plain.append(["change", [item.at, item.kind, item.entity, item.title]])
         named = [[[s.entity, s.name, s.kind, s.unit] for s in columns] for columns in sets]
         header = {"items": plain, "sets": named}
-        return Section("waiting", _VERSION, header, arrays)
+        return Section(self.name, _VERSION, header, arrays)
 
     def restore(self, section: Section) -> None:
         """Take back what ``to_section`` returned."""
@@ -99,6 +106,9 @@ class Waiting:
                 source, at, number, interval = state
                 values = section.arrays[str(n)].astype(np.float64)
                 self.push(Points(source, at, sets[number], values, interval))
+            elif kind == "alert":
+                at, entity, name, firing, severity, title = state
+                self.push(Alert(at, entity, name, firing, Severity(severity), title))
             else:
                 self.push(ChangeEvent(*state))
 
@@ -108,7 +118,7 @@ def _place(item: Item) -> tuple[float, int, str]:
         return item.end, WINDOW, item.stream.id
     if isinstance(item, Points):
         return item.at, POINTS, item.source
-    return item.at, CHANGE, item.id
+    return item.at, ALERT if isinstance(item, Alert) else CHANGE, item.id
 
 
 def _window_state(w: LogWindow) -> list[Any]:

@@ -20,11 +20,13 @@ from typing import Any, TextIO
 import msgspec
 import numpy as np
 
-from aiops.correlation.topology import as_entity
+from aiops.commands import alert
 from aiops.decoding.stamps import read_moment
 from aiops.engine import Engine
+from aiops.entities import as_entity, split_labels
 from aiops.errors import ConfigError
 from aiops.model import (
+    Alert,
     Block,
     ChangeEvent,
     Ended,
@@ -42,8 +44,10 @@ from aiops.sources.file import read_file_blocks
 
 _METRIC = re.compile(r"^\s*([^\s{]+?)\s*(?:\{(.*)\})?\s*$")
 _LABEL = re.compile(r'\s*([\w.]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?')
-_ENTITY_LABELS = ("service", "host", "pod", "entity", "job")
 _COUNTER_NAME = re.compile(r"_(?:total|count|sum|bucket)$")
+
+
+_Other = Points | ChangeEvent | Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def replay(history: History, engine: Engine) -> Outcome:
             stream = Stream(f"file:{path}", "file", entity, workload, instance)
             turn.append((-math.inf, len(turn), _blocks(path, stream, outcome), stream))
             engine.feed(Opened(stream))
-    others: Iterator[Points | ChangeEvent] = heapq.merge(
+    others: Iterator[_Other] = heapq.merge(
         *(_sorted(_points(p, outcome)) for t in history.metrics for p in _paths(t, "--metrics")),
         *(_sorted(_changes(p, outcome)) for t in history.changes for p in _paths(t, "--changes")),
         *(_sorted(_alerts(p, outcome)) for t in history.alerts for p in _paths(t, "--alerts")),
@@ -127,11 +131,11 @@ def replay(history: History, engine: Engine) -> Outcome:
     return outcome
 
 
-def _at(item: Points | ChangeEvent) -> float:
+def _at(item: _Other) -> float:
     return item.at
 
 
-def _sorted(items: Iterable[Points] | Iterable[ChangeEvent]) -> list[Points | ChangeEvent]:
+def _sorted(items: Iterable[_Other]) -> list[_Other]:
     return sorted(items, key=_at)
 
 
@@ -187,13 +191,7 @@ def parse_series(header: str, default: str) -> Series:
     """Read a header cell: ``name`` or ``name{service="cart",…}``."""
     match = _METRIC.match(header)
     name, labels = (header.strip(), {}) if match is None else (match[1], _labels(match[2] or ""))
-    entity = default
-    for label in _ENTITY_LABELS:
-        if labels.get(label):
-            value = labels.pop(label)
-            named = label in ("service", "entity", "job")
-            entity = as_entity(value) if named else f"{label}:{value}"
-            break
+    entity, labels = split_labels(labels, default)
     rest = ",".join(f'{k}="{v}"' for k, v in sorted(labels.items()))
     kind = "counter" if _COUNTER_NAME.search(name) else "gauge"
     return Series(entity, f"{name}{{{rest}}}" if rest else name, kind, unit_of(name))
@@ -281,16 +279,18 @@ def _changes(path: str, outcome: Outcome) -> Iterator[ChangeEvent]:
         yield ChangeEvent(at, str(record.get("kind", "change")), entity, str(record["title"]))
 
 
-def _alerts(path: str, outcome: Outcome) -> Iterator[Points]:
-    """Read alerts as a series each: 1 while firing, 0 when resolved."""
+def _alerts(path: str, outcome: Outcome) -> Iterator[Alert]:
     for record in _records(path, "--alerts", outcome):
         at = read_moment(record.get("at"))
         labels = record.get("labels")
         if at is None or not isinstance(labels, dict):
             outcome.skipped["alert without time or labels"] += 1
             continue
-        outcome.skipped["alerts (not judged yet)"] += 1
-    yield from ()
+        notes = record.get("annotations")
+        notes = notes if isinstance(notes, dict) else {}
+        title = str(notes.get("summary") or notes.get("description") or "")
+        named = {str(k): str(v) for k, v in labels.items()}
+        yield alert(at, named, firing=record.get("status") != "resolved", title=title)
 
 
 def _records(path: str, option: str, outcome: Outcome) -> Iterator[dict[str, Any]]:

@@ -27,8 +27,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from aiops.correlation.topology import as_entity
 from aiops.engine import Engine, EngineSettings
+from aiops.entities import as_entity
 from aiops.model import Incident, Input, Points, SeriesSet, TransitionKind
 from aiops.replay import parse_series
 

@@ -114,7 +114,7 @@ def _risen(anomaly: Anomaly) -> float | None:
 
 def _alone(anomaly: Anomaly, chance: Odds) -> bool:
     needed = chance.threshold - (1.0 if anomaly.severity >= Severity.CRITICAL else 0.0)
-    grown = anomaly.kind == "new_template" or anomaly.seen >= YOUNG
+    grown = anomaly.kind in ("new_template", "alert") or anomaly.seen >= YOUNG
     return anomaly.surprise >= needed and grown
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiops.correlation.gate import work_factors
-from aiops.correlation.topology import Topology, as_entity
+from aiops.correlation.topology import Topology
+from aiops.entities import as_entity
 from aiops.model import Anomaly, ChangeEvent, Severity, Suspect
 
 CHANGE_REACH = 1800.0  # a change this long before the onset may be its cause

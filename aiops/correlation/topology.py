@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-# "redis:6379", "https://queue" and "Table::Stage" are names; "host:web-1" says its kind.
-_KIND = re.compile(r"[a-z][a-z_-]*:(?![:/]|\d+$)")
-
-
-def as_entity(name: str) -> str:
-    """Turn a bare name into an entity, a service; ``KIND:NAME`` stays."""
-    return name if _KIND.match(name) else f"service:{name}"
+from aiops.entities import as_entity
 
 
 class Topology:

@@ -64,6 +64,8 @@ class LedgerSettings:
 class Ledger:
     """Keep all incidents that can still change; everything it decides is a ``Transition``."""
 
+    name = "ledger"  # of its section
+
     def __init__(self, settings: LedgerSettings, rank: Rank) -> None:
         self.facts: Counter[str] = Counter()
         self.settings = settings
@@ -341,7 +343,7 @@ class Ledger:
             "changes": msgspec.to_builtins(self._changes),
             "habits": msgspec.to_builtins(self._habits.to_state()),
         }
-        return Section("ledger", _VERSION, header)
+        return Section(self.name, _VERSION, header)
 
     def restore(self, section: Section) -> None:
         """Take back what ``to_section`` returned; an unknown version stays empty."""

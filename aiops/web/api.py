@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from aiops import __version__
-from aiops.correlation.topology import as_entity
+from aiops.entities import as_entity
 from aiops.model import ChangeEvent, Incident, State
 from aiops.moments import read_time
 from aiops.redaction import harmless

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aiops.correlation.topology import Topology, as_entity
+from aiops.correlation.topology import Topology
+from aiops.entities import as_entity
 
 SHOP = Topology({"gateway": ["checkout"], "checkout": ["cart", "payment"], "payment": ["host:db1"]})
 
