@@ -37,12 +37,13 @@ class Row(NamedTuple):
 @click.option(
     "--alpha",
     type=float,
-    help="Surprise from which a row is an anomaly; default: 3, for sessions 2.",
+    help="Surprise from which a row is an anomaly; default: 3, for sessions 2.5.",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw OUT.svg or OUT.html.")
 @click.option("--log", "log", metavar="FILE", help="Score sessions of a log file.")
 @click.option("--session", metavar="REGEX", help="What names a session in a line of --log.")
 @click.option("--sequences", metavar="FILE", help="Score rows of a CSV with a column event_ids.")
+@click.option("--anomalies", is_flag=True, help="Print only odd sessions, the oddest first.")
 @config_option
 @json_option
 def score(
@@ -53,6 +54,7 @@ def score(
     log: str | None,
     session: str | None,
     sequences: str | None,
+    anomalies: bool,
     config: Path | None,
     as_json: bool,
 ) -> None:
@@ -62,7 +64,9 @@ def score(
     (-log10 of the tail probability; empty while warming up) and anomaly (1 where surprise
     reaches alpha and the incident was not told before). An empty value is a gap.
 
-    With --log and --session, or --sequences: one row for every session, with its surprise.
+    With --log and --session, or --sequences: one row for every session, judged when it ended by
+    those that ended before: its surprise and, for an anomaly, what is odd about it. Exit code 0
+    says that all was read, whatever was found.
     """
     if config is not None:
         settings_of(config)
@@ -78,15 +82,17 @@ def score(
         raise click.BadParameter(
             f"{plot}: draws a metric file as .svg or .html", param_hint="--plot"
         )
+    if anomalies and file is not None:
+        raise click.UsageError("--anomalies is for sessions: give --log or --sequences")
     if file is not None:
         _score_metric(file, alpha, plot, as_json=as_json)
         return
     from aiops.cli.sessions import score_log, score_sequences
 
     if log is not None and session is not None:
-        score_log(log, session, alpha, as_json=as_json)
+        score_log(log, session, alpha, only=anomalies, as_json=as_json)
     elif sequences is not None:
-        score_sequences(sequences, alpha, as_json=as_json)
+        score_sequences(sequences, alpha, only=anomalies, as_json=as_json)
 
 
 def _score_metric(file: str, alpha: float | None, plot: Path | None, *, as_json: bool) -> None:

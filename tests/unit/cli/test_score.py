@@ -205,6 +205,61 @@ def test_sessions_of_a_log_are_scored(tmp_path: Path) -> None:
     assert [r["session"] for r in found if r["anomaly"] == "1"] == ["blk_99"]
 
 
+def requests(path: Path) -> Path:
+    lines = []
+    for n in range(150):
+        at = f"2024-05-01T10:{n // 60:02d}:{n % 60:02d}"
+        lines.append(f"{at}.100Z INFO request r{n} accepted")
+        if n != 120:
+            lines.append(f"{at}.200Z INFO payment of r{n} booked")
+        lines.append(f"{at}.900Z INFO request r{n} answered")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_odd_session_says_why_by_its_template(tmp_path: Path) -> None:
+    """A session that lost a step names the template of the step; ordinary ones say nothing."""
+    result = run("--log", requests(tmp_path / "r.log"), "--session", r"\b(r\d+)\b")
+
+    (odd,) = [r for r in rows(result) if r["anomaly"] == "1"]
+    assert odd["session"] == "r120"
+    assert odd["reason"].startswith('without "')
+    assert "payment of r<*> booked" in odd["reason"]
+    assert {r["reason"] for r in rows(result) if r["anomaly"] == "0"} == {""}
+
+
+def test_only_anomalies_can_be_asked_for(tmp_path: Path) -> None:
+    """With --anomalies only odd sessions are printed; as JSON each oddity has its parts."""
+    path = requests(tmp_path / "r.log")
+    result = run("--log", path, "--session", r"\b(r\d+)\b", "--anomalies", "--json")
+
+    assert result.exit_code == 0
+    (odd,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (odd["session"], odd["anomaly"]) == ("r120", 1)
+    first = odd["odd"][0]
+    assert (first["kind"], first["actual"], first["usual"]) == ("missing", 0.0, 1)
+    assert first["template"].endswith("payment of r<*> booked")
+
+
+def test_scores_of_sessions_do_not_look_ahead(tmp_path: Path) -> None:
+    """A row's score is the same whatever rows follow it."""
+    text = "event_ids\n" + "a b c\n" * 80 + "a c\n" * 3 + "a b b c\n" * 40
+    long, short = tmp_path / "l.csv", tmp_path / "s.csv"
+    long.write_text(text)
+    short.write_text("\n".join(text.splitlines()[:90]) + "\n")
+
+    assert rows(run("--sequences", short)) == rows(run("--sequences", long))[:89]
+
+
+def test_longest_session_is_cut_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a session without end the first events are scored, and one line says how many not."""
+    monkeypatch.setattr("aiops.cli.sessions.LONGEST", 2)
+
+    result = run("--log", requests(tmp_path / "r.log"), "--session", "(INFO)")
+
+    assert "447 events past the first 2 of a session left out" in result.stderr
+
+
 def test_line_belongs_to_every_session_it_names(tmp_path: Path) -> None:
     """A line that names two sessions counts for both, and groups choose the name."""
     path = tmp_path / "a.log"
@@ -224,6 +279,7 @@ def test_line_belongs_to_every_session_it_names(tmp_path: Path) -> None:
         ("{file}", "--plot", "a.png"),
         ("{file}", "--plot", "/no/such/a.svg"),
         ("{file}", "--sequences", "{file}"),
+        ("{file}", "--anomalies"),
         ("--sequences", "{file}"),
         ("--log", "{file}"),
         ("--log", "{file}", "--session", "("),
