@@ -25,6 +25,7 @@ _CALENDAR = frozenset(
 )
 
 _MAX_CACHED_LINE = 2048
+_AT_ONCE = 128  # lines of some 40 KB: larger blocks are pages that the allocator gives back
 _ID_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
 # "Sat", "Sun" and "May" are also words: only before a number are they part of a date.
 _SHY_CALENDAR = re.compile(rb"(?<!\S)(?:Sat|Sun|May)(?= (?:(?:May|Sun) )?<\*>)")
@@ -142,21 +143,30 @@ class Masker:
 
         All lines are masked in one go: one dictionary look-up a word, and nothing a line.
         """
+        if len(keys) <= _AT_ONCE:
+            return self._mask_some(keys)
+        lines: list[bytes] = []
+        odd: list[int] = []
+        for start in range(0, len(keys), _AT_ONCE):
+            some, places = self._mask_some(keys[start : start + _AT_ONCE])
+            lines += some
+            odd += [start + place for place in places]
+        return lines, odd
+
+    def _mask_some(self, keys: Sequence[bytes]) -> tuple[list[bytes], list[int]]:
         block = b" \0 ".join(keys)
         hostile = _ODD in block or block.count(_BREAK) != len(keys) - 1
         # Within this length neither bound of a line can bite.
         short = min(2 * self.max_tokens - 1, self.max_bytes // len(WILD))
-        alone = [
-            i
-            for i, key in enumerate(keys)
-            if len(key) > short or (hostile and (_ODD in key or _BREAK in key))
-        ]
-        if alone:
+        alone: list[int] = []
+        if hostile or max(map(len, keys), default=0) > short:
             rest = list(keys)
-            for i in alone:
-                rest[i] = b""
+            for i, key in enumerate(keys):
+                if len(key) > short or _ODD in key or _BREAK in key:
+                    alone.append(i)
+                    rest[i] = b""
             block = b" \0 ".join(rest)
-        text = b" ".join(map(self._words.__getitem__, block.split()))
+        text = b" ".join(list(map(self._words.__getitem__, block.split())))
         lines = [line.strip() for line in text.split(_BREAK)] if keys else []
         if b"Sat " in text or b"Sun " in text or b"May " in text:
             lines = [_SHY_CALENDAR.sub(WILD, line) for line in lines]

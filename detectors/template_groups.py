@@ -28,6 +28,7 @@ class Cluster:
     first: float
     last: float
     around: tuple[tuple[int, tuple[int, ...]], ...] | None = None
+    halves: tuple[int, ...] | None = None
 
     def saw(self, n: int, at: float) -> None:
         """Count *n* more lines."""
@@ -72,11 +73,20 @@ class Cluster:
 
         Of any two siblings at least one is equal: a single word is left out of one half alone.
         """
-        words = self.fields[::2]
-        half = len(words) // 2
-        halves = hash((0, words[:half])), hash((1, words[half:]))
-        values = self.values()
-        return (*halves, hash((2, without(self.fields, values)))) if len(values) > 1 else halves
+        if self.halves is None:
+            words = self.fields[::2]
+            half = len(words) // 2
+            self.halves = hash((0, words[:half])), hash((1, words[half:]))
+            values = self.values()
+            if len(values) > 1:
+                self.halves += (hash((2, without(self.fields, values))),)
+        return self.halves
+
+    def punch(self, places: tuple[int, ...], holes: tuple[int, ...]) -> None:
+        """Make wildcards of the fields at *places*; *holes* are all of them by now."""
+        self.fields = without(self.fields, places)
+        self.holes = holes
+        self.around = self.halves = None
 
     def rest(self) -> tuple[bytes, ...]:
         return without(self.fields, self.holes)

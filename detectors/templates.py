@@ -27,7 +27,7 @@ from detectors.template_fields import (
     split_fields,
     split_shown,
 )
-from detectors.template_groups import Cluster, Group, common, without
+from detectors.template_groups import Cluster, Group, common
 
 OTHER = b"<other>"
 
@@ -285,9 +285,8 @@ class TemplateMiner:
         keep = members[0]
         for member in members:
             group.remove(member)
-        keep.fields = without(keep.fields, places)
-        keep.around = None
-        keep.holes = tuple(sorted(set(places).union(*(m.holes for m in members))))
+        holes = set(places).union(*(m.holes for m in members))
+        keep.punch(places, tuple(sorted(holes)))
         for member in members[1:]:
             keep.shown = common(keep.shown, member.shown)
             keep.count += member.count
@@ -305,8 +304,10 @@ class TemplateMiner:
         surplus = len(self._clusters) - self.max_templates
         if surplus <= 0:
             return
-        oldest = sorted(self._clusters.values(), key=_BY_AGE)
-        for cluster in oldest[:surplus]:
+        # Sorting bare times is cheap; of the clusters only those that may leave are compared.
+        limit = sorted([cluster.last for cluster in self._clusters.values()])[surplus - 1]
+        oldest = [cluster for cluster in self._clusters.values() if cluster.last <= limit]
+        for cluster in sorted(oldest, key=_BY_AGE)[:surplus]:
             group = self._groups[cluster.skeleton]
             group.remove(cluster)
             if not group.exact:

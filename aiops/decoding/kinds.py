@@ -19,7 +19,9 @@ CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
 _MAX_KEYS = 100_000
 _MAX_BYTES = 32 * 2**20
 _LONGEST_KEY = 4096
+_NO_HEAD = (Severity.INFO, b"")
 _TINY = 2048  # bytes for which a regular expression is done before numpy has begun
+_AT_ONCE = 256  # keys of some 50 KB: larger blocks are pages that the allocator gives back
 _RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
 _LONGEST_READ = 16_384  # what comes later in a line no template shows
 
@@ -50,46 +52,47 @@ class KindCache:
         request alone are read once.
         """
         known = self._kinds.setdefault(key_space(shape), {})
-        reduced = _without_ids(keys)
-        missing = [key for key in dict.fromkeys(reduced) if key not in known]
-        fresh = dict(zip(missing, self._read(shape, missing), strict=True)) if missing else {}
-        found = {
-            key: known.get(form) or fresh[form] for key, form in zip(keys, reduced, strict=True)
-        }
-        for form, kind in fresh.items():
-            if len(form) <= _LONGEST_KEY:
-                known[form] = kind
-                self._keys += 1
-                self._bytes += len(form) + len(kind.masked) + 200
+        found: dict[bytes, LineKind] = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            reduced = _without_ids(some)
+            missing = [key for key in dict.fromkeys(reduced) if key not in known]
+            fresh = dict(zip(missing, self._read(shape, missing), strict=True)) if missing else {}
+            for key, form in zip(some, reduced, strict=True):
+                found[key] = known.get(form) or fresh[form]
+            for form, kind in fresh.items():
+                if len(form) <= _LONGEST_KEY:
+                    known[form] = kind
+                    self._keys += 1
+                    self._bytes += len(form) + len(kind.masked) + 200
         return found
 
     def _read(self, shape: Shape, keys: list[bytes]) -> list[LineKind]:
         """Take keys apart, all in one go: most lines have no word that asks for a closer look."""
-        heads: list[tuple[str, Severity | None] | None] = []
+        entities: list[str | None] = []  # none: a continuation
+        levels: list[Severity | None] = []  # none: to be guessed
         texts: list[bytes] = []
         if isinstance(shape, PlainShape):
             fmt = None if shape.stamps is None else shape.stamps.format
             for key in keys:
-                plain = split_plain(key, fmt)
-                heads.append(None if plain is None else ("", plain[0]))
-                texts.append(b"" if plain is None else plain[1])
+                level, text = plain = split_plain(key, fmt) or _NO_HEAD
+                entities.append(None if plain is _NO_HEAD else "")
+                levels.append(level)
+                texts.append(text)
         else:
-            for key in keys:
-                parts = shape.split(key)
-                heads.append(None if parts.continuation else (parts.entity, parts.severity))
+            for parts in map(shape.split, keys):
+                entities.append(None if parts.continuation else parts.entity)
+                levels.append(parts.severity)
                 texts.append(b"" if parts.continuation else parts.message)
         masked, odd = self.masker.mask_odd(texts)
         for i in odd:
             # Templates are kept for good: a password among their words must not be.
             masked[i] = redact_bytes(masked[i])
-            head = heads[i]
-            if head is not None and head[1] is None:
-                heads[i] = (head[0], guess_level(texts[i]))
+            if levels[i] is None:
+                levels[i] = guess_level(texts[i])
         return [
-            CONTINUATION
-            if head is None
-            else LineKind(head[0], Severity.INFO if head[1] is None else head[1], text)
-            for head, text in zip(heads, masked, strict=True)
+            CONTINUATION if entity is None else LineKind(entity, level or Severity.INFO, text)
+            for entity, level, text in zip(entities, levels, masked, strict=True)
         ]
 
     def forget(self) -> None:

@@ -87,14 +87,8 @@ def _find_word(text: bytes) -> re.Match[bytes] | None:
 
 
 def _find_field(text: bytes) -> re.Match[bytes] | None:
-    if b"=" not in text and b":" not in text:
-        return None
     low = text.lower()
     return _FIELD.search(text) if b"lvl" in low or b"level" in low or b"severity" in low else None
-
-
-def _find_bracket(text: bytes) -> re.Match[bytes] | None:
-    return None if text.find(b"[", 0, _REACH) < 0 else _BRACKET.search(text, 0, _REACH)
 
 
 def stated_level(text: bytes) -> tuple[bytes, bytes] | None:
@@ -102,17 +96,18 @@ def stated_level(text: bytes) -> tuple[bytes, bytes] | None:
 
     A word in capitals after other words stays where readers expect it; the text is then whole.
     """
-    match = _find_word(text)
+    # Small letters alone, no field and no bracket: that is known for next to nothing.
+    match = None if text[:_REACH].islower() else _find_word(text)
     if match is not None:
         word = match[1].lower()
         before = text[: match.start(1)]
         if before.strip(_EDGE):
             return word, text
         return word, text[match.end() :].lstrip(b"]")
-    match = _find_field(text)
+    match = _find_field(text) if b"=" in text or b":" in text else None
     if match is not None and match[1].lower() in LEVELS:
         return match[1].lower(), text[: match.start()] + text[match.end() :].lstrip()
-    match = _find_bracket(text)
+    match = _BRACKET.search(text, 0, _REACH) if b"[" in text else None
     if match is not None:
         module = b"" if match[1] is None else b"[" + match[1] + b"]"
         word = match[2].lower().rstrip(b"0123456789")
@@ -128,7 +123,7 @@ def level_in_head(head: bytes) -> tuple[Severity, tuple[int, int]] | None:
     match = _find_field(head)
     if match is not None and match[1].lower() in LEVELS:
         return LEVELS[match[1].lower()], match.span(1)
-    match = _find_bracket(head)
+    match = _BRACKET.search(head, 0, _REACH)
     if match is not None:
         return LEVELS[match[2].lower().rstrip(b"0123456789")], match.span(2)
     return None

@@ -91,8 +91,15 @@ class FirstSights:
         own = window.stream.workload
         groups: dict[str, dict[Severity, list[LineKind]]] = {}
         for kind in window.counts:
-            by_severity = groups.setdefault(kind.entity or own, {})
-            by_severity.setdefault(kind.severity, []).append(kind)
+            entity, severity, _ = kind
+            by_severity = groups.get(entity or own)
+            if by_severity is None:
+                by_severity = groups[entity or own] = {}
+            members = by_severity.get(severity)
+            if members is None:
+                by_severity[severity] = [kind]
+            else:
+                members.append(kind)
         found: list[Anomaly] = []
         for name, kinds in sorted((groups or {own: {}}).items()):
             found += self._workload(name, kinds, window, threshold)
