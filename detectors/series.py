@@ -12,7 +12,7 @@ is taken off by its own maxima.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,9 @@ ALPHA: Final = 3.0
 
 MEMBERS: Final = ("level", "season", "shape", "variance")
 LEVEL, SEASON, SHAPE, VARIANCE = range(len(MEMBERS))
+TOGETHER: Final = (LEVEL, SEASON, SHAPE)
+"""Members whose surprises add up; unrest follows from each of them and would count twice."""
+
 JOINED: Final = 0.8
 """Weight of level, season and shape together; the rest is shared by the members alone, so the
 whole stays within 1.3 of its most surprising member."""
@@ -219,15 +222,16 @@ class SeriesDetector:
         self._moments[i] = [seen + 1.0, mean + gain * error, spread + gain * (abs(error) - spread)]
 
 
-def joined(surprises: tuple[float | None, ...]) -> float | None:
-    """Return the surprise of the members of ``MEMBERS`` together; ``None`` if none knows.
+def joined(surprises: Sequence[float | None], together: Sequence[int] = TOGETHER) -> float | None:
+    """Return the surprise of the members of ``MEMBERS`` as one; ``None`` if none knows.
 
-    Never below the highest of them less ``log10(4 / (1 - JOINED))``, which is 1.3.
+    *together* are the places of those that add up. The result is never below the highest of all
+    less ``log10(4 / (1 - JOINED))``, which is 1.3.
     """
-    together = [s for s in surprises[:VARIANCE] if s is not None]
-    if not together:
+    known = [s for i in together if (s := surprises[i]) is not None]
+    if not known:
         return None
-    sure = fisher(together)
+    sure = fisher(known)
     best = max(sure, *(_or_below(s) for s in surprises))
     share = (1.0 - JOINED) / len(MEMBERS)
     total = JOINED * 10.0 ** (sure - best)
