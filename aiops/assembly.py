@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from aiops.config import Settings, build_component, did_you_mean
 from aiops.decoding.windows import WindowSettings
 from aiops.delivery import Pace, Route
+from aiops.detection.rules import MetricRule
 from aiops.engine import EngineSettings
 from aiops.errors import ConfigError
 from aiops.incidents.ledger import LedgerSettings
@@ -125,6 +126,7 @@ def engine_settings(settings: Settings, news_from: float = float("-inf")) -> Eng
         max_streams=detection.max_streams,
         multivariate=detection.multivariate,
         drift=detection.drift,
+        metrics=tuple(MetricRule(**one.model_dump()) for one in settings.metrics),
         calls=settings.topology.calls,
         news_from=news_from,
     )

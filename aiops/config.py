@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -177,6 +177,38 @@ class Detection(_Table):
     )
 
 
+class Metric(_Table):
+    """What a metric is, where its name does not say it. The first table that fits counts."""
+
+    match: str = Field(
+        description="Glob over the name, the name with its labels, or ENTITY/NAME, such as"
+        ' "shop_*_bytes" or "service:cart/memory_bytes".',
+    )
+    kind: Literal["", "gauge", "counter", "state", "heartbeat", "ignore"] = Field(
+        default="",
+        description="counter: judged as a rate; state: 0 and 1, of which direction says the bad"
+        " one; heartbeat: holds the time of something; ignore: not judged. Empty: by type and"
+        " name.",
+    )
+    unit: str = Field(default="", description="Unit of its values. Empty: by the source or name.")
+    direction: Literal["", "up", "down", "both"] = Field(
+        default="",
+        description="up tells only rises, down only drops, both takes either as bad. Empty: either"
+        " is told, and the name says which is bad.",
+    )
+    smallest: float = Field(
+        default=0.0,
+        ge=0,
+        description="Smallest distance from the usual value that matters, in its unit; of a counter"
+        " per second.",
+    )
+    limit: float | None = Field(
+        default=None,
+        gt=0,
+        description="Value at which it is full, in its unit: the time until then is told.",
+    )
+
+
 class Logging(_Table):
     """How the daemon speaks about itself, on standard error."""
 
@@ -200,6 +232,7 @@ class Settings(BaseSettings):
     state: StateTable = Field(default_factory=StateTable)
     topology: Topology = Field(default_factory=Topology)
     detection: Detection = Field(default_factory=Detection)
+    metrics: list[Metric] = Field(default_factory=list)
     logging: Logging = Field(default_factory=Logging)
     sources: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
     notifiers: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
@@ -347,6 +380,9 @@ def _secret_keys(adapter: TypeAdapter[Any]) -> frozenset[str]:
 def _keys_at(root: type[BaseModel] | None, path: tuple[int | str, ...]) -> list[str]:
     model: Any = root
     for part in path:
+        if isinstance(part, int):
+            (model,) = get_args(model) or (None,)
+            continue
         model = getattr(model, "model_fields", {}).get(part)
         model = getattr(model, "annotation", None)
     return list(getattr(model, "model_fields", {}))

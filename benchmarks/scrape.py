@@ -10,6 +10,8 @@ from collections.abc import Callable
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from aiops.detection.counters import CounterRates
+from aiops.detection.metrics import MetricDetection
+from aiops.model import Points
 from aiops.sources.exposition import Scanner
 
 SERIES, ROUNDS = 10_000, 7
@@ -62,6 +64,14 @@ def main() -> None:
         rates.rates(scrape.columns, float(next(at)), scrape.values)
 
     rows.append(("ours, repeated, and rates", cost(with_rates, pages)))
+    third, metrics = Scanner("service:shop"), MetricDetection(multivariate="", drift="")
+
+    def judged(body: bytes) -> None:
+        scrape = third.scan(body)
+        metrics.judge(Points("shop", 1.7e9 + next(at), scrape.columns, scrape.values, 15.0), 9.0)
+
+    rows.append(("ours, first sight, and judged", cost(judged, pages[:1])))
+    rows.append(("ours, repeated, and judged", cost(judged, pages[1:])))
     rows.append(("prometheus_client, text", cost(official, pages)))
     print(f"{SERIES} series, {len(pages[0]) / 1e6:.2f} MB a page, CPU ms (best, median)")
     for name, (best, median) in rows:

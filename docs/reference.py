@@ -8,7 +8,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -27,6 +27,8 @@ EXAMPLES: dict[str, object] = {
     "web.external_url": "https://aiops.example",
     "state.directory": "/var/lib/aiops",
     "topology.calls": {"checkout": ["cart", "payment"]},
+    "metrics.match": "shop_queue_*",
+    "metrics.limit": 10_000,
     "sources.file.paths": ["/var/log/shop/*.log"],
     "sources.file.exclude": ["*.debug.log"],
     "sources.file.labels": {"service": "shop"},
@@ -117,12 +119,15 @@ def fixed_tables() -> list[Table]:
         model: Any = field.annotation
         if name in SHELVES:
             continue
+        repeated = get_origin(model) is list
+        if repeated:
+            (model,) = get_args(model)
         annotations, _ = _annotated(model)
         keys = tuple(
             _key(name, key, annotations[key], _default(info), info.description or "")
             for key, info in model.model_fields.items()
         )
-        tables.append(Table(name, False, _words(model), keys))
+        tables.append(Table(name, repeated, _words(model), keys))
     return tables
 
 
@@ -313,10 +318,15 @@ def reference() -> str:
     """Return ``configs/reference.toml``."""
     out = [REFERENCE.rstrip()]
     for table in fixed_tables():
-        out += ["", *_comment(table.text), f"[{table.name}]", *_entries(table)]
+        if not table.repeated:
+            out += ["", *_comment(table.text), table.header, *_entries(table)]
     for shelf in SHELVES:
         out += ["", "", f"# --- [[{shelf}.KIND]]: one table each, repeat as needed ---"]
         for table in shelf_tables(shelf):
+            out += ["", *_comment(table.text), f"#{table.header}", *_entries(table)]
+    for table in fixed_tables():
+        if table.repeated:
+            out += ["", "", f"# --- {table.header}: repeat as needed ---"]
             out += ["", *_comment(table.text), f"#{table.header}", *_entries(table)]
     return "\n".join(out) + "\n"
 

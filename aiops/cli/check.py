@@ -128,10 +128,9 @@ def _sound(path: Path | None) -> dict[str, Any]:
     found = {}
     for name, field in Settings.model_fields.items():
         checked = TypeAdapter[Any](field.rebuild_annotation())
-        try:
-            found[name] = checked.validate_python(raw.get(name, {}))
-        except ValidationError:
-            found[name] = checked.validate_python({})
+        found[name] = field.get_default(call_default_factory=True)
+        with contextlib.suppress(ValidationError):
+            found[name] = checked.validate_python(raw.get(name, found[name]))
     return found
 
 

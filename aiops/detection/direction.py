@@ -21,7 +21,8 @@ _DOWN = re.compile(
 )
 _FELT = re.compile(
     r"error|fail|latency|duration|response_time|_ms\b|wait|queue|lag|backlog|drop|reject|timeout|retr[iy]"
-    r"|pause|evict|restart|5xx|throttl|stall|exception|success|healthy|\bup\b|ready",
+    r"|pause|evict|restart|5xx|throttl|stall|exception|success|healthy|\bup\b|ready"
+    r"|(?<!cpu)(?<!uptime)_seconds(?:_mean)?$",
     re.IGNORECASE,
 )
 _WORK = re.compile(

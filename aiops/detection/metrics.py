@@ -24,6 +24,8 @@ from aiops.model import Anomaly, Points, Section, Series, SeriesSet, Severity
 from detectors.bank import BankScores, SeriesBank
 from detectors.rivers import RiverAnomaly, RiverDrift
 
+__all__ = ["MetricDetection", "MetricRule"]
+
 MAX_TOGETHER = 20  # series of one entity that River sees at once
 MAX_ENTITIES = 50  # a half-space-trees object takes 1 MiB
 FEWEST_TOGETHER = 3

@@ -159,7 +159,7 @@ class Missing:
             surprise=round(max(-math.log10(min(chance, 1.0)), threshold + BEYOND), 3),
             threshold=round(threshold, 3),
             severity=Severity.WARNING,
-            reason=f"{len(names)} of {usual} are missing while the others come:"
+            reason=f"missing, {len(names)} of {usual}, while the others come:"
             f" {', '.join(names[:NAMED])}{more}",
             detector="missing",
             actual=float(here),

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import stdtr
 
 from aiops.detection.facts import anomaly_id
+from aiops.detection.levels import FIELDS, SPANS, WIDTHS, Levels
 from aiops.detection.table import Table
 from aiops.model import Anomaly, Section, Severity
 from aiops.units import duration, quantity
-from detectors.trend import MOST, Lines, lines, slopes
+from detectors.trend import Lines, lines, slopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from aiops.detection.bounds import Bound
     from aiops.model import Series
 
-WIDTHS = (30.0, 120.0, 480.0, 1920.0)  # seconds of a bucket, one memory each
-BUCKETS = 24
-SPANS = (12, 24)  # buckets that a line goes through
 FEWEST = 0.5  # of them that must be known
 REACH = 4.0  # forecast over length of line
 WATCHED = 0.25  # forecast over time watched
@@ -40,13 +37,9 @@ SOON, NEXT = 4 * 3600.0, 3600.0  # from here on it is an error, critical
 LASTING = 0.3  # of its slope that the last third must keep
 LOOSE, TIGHT = 4.0, 1.5  # fastest over slowest pace that may be told first, and at any time
 HIGHER = 0.1  # of the room left at the former peak that must be gone, too
-MEMORY = 7 * 86400.0  # over which usual slopes are forgotten
-CLIP = 9.0  # times the usual square that one line teaches at most
-KEEP_PEAK = 14 * 86400.0
 FULL, NOT_FULL = 0.995, 0.97
 AT_ONCE = 256  # rows fitted together: bounds the memory of a fit
 _VERSION = 1
-_S = len(WIDTHS)
 
 
 class Saturation:
@@ -58,14 +51,7 @@ class Saturation:
             {
                 "began": ((), math.nan),
                 "seen": ((), 0.0),
-                "sum": ((_S,), 0.0),
-                "count": ((_S,), 0.0),
-                "bucket": ((_S,), math.nan),
-                "ring": ((_S, BUCKETS), math.nan),
-                "square": ((_S, len(SPANS)), 0.0),
-                "lines": ((_S, len(SPANS)), 0.0),
-                "peak": ((_S,), math.nan),
-                "peak_at": ((_S,), math.nan),
+                **FIELDS,
                 # What is told: since when, by a line of which length, and when it is full.
                 "since": ((), math.nan),
                 "span": ((), 0.0),
@@ -78,6 +64,7 @@ class Saturation:
                 "surprise": ((), 0.0),
             },
         )
+        self._levels = Levels(self._table)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -128,43 +115,11 @@ class Saturation:
         t["seen"][rows] += 1.0
         began = t["began"][rows]
         t["began"][rows] = np.where(np.isnan(began), at, began)
-        for s, width in enumerate(WIDTHS):
-            now = math.floor(at / width)
-            before = t["bucket"][rows, s]
-            new = before != now
-            if new.any():
-                self._close(rows[new], s, now, at)
-                self._fit(rows[new], s, at, threshold)
-            t["sum"][rows, s] += used
-            t["count"][rows, s] += 1.0
-
-    def _close(self, rows: NDArray[np.intp], s: int, now: int, at: float) -> None:
-        """Move finished buckets into the ring; those in which nothing came are unknown."""
-        t = self._table
-        before = t["bucket"][rows, s]
-        gone = np.where(np.isnan(before), 1.0, np.clip(now - before, 1.0, BUCKETS)).astype(int)
-        ring = t["ring"][rows, s]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            done = t["sum"][rows, s] / t["count"][rows, s]
-        for _ in range(int(gone.max())):
-            step = gone > 0
-            self._leave(rows[step], s, ring[step, 0], at)
-            ring[step] = np.concatenate([ring[step, 1:], done[step, None]], axis=1)
-            done[step] = np.nan
-            gone[step] -= 1
-        t["ring"][rows, s] = ring
-        t["sum"][rows, s] = 0.0
-        t["count"][rows, s] = 0.0
-        t["bucket"][rows, s] = now
-
-    def _leave(self, rows: NDArray[np.intp], s: int, level: NDArray[np.float64], at: float) -> None:
-        t = self._table
-        peak, old = t["peak"][rows, s], t["peak_at"][rows, s]
-        with np.errstate(invalid="ignore"):
-            higher = (level >= peak) | (np.isnan(peak) & ~np.isnan(level))
-            higher |= (at - old > KEEP_PEAK) & ~np.isnan(level)
-        t["peak"][rows[higher], s] = level[higher]
-        t["peak_at"][rows[higher], s] = at
+        for s in range(len(WIDTHS)):
+            new = self._levels.turn(rows, s, at)
+            if len(new):
+                self._fit(new, s, at, threshold)
+            self._levels.add(rows, s, used)
 
     def _fit(self, rows: NDArray[np.intp], s: int, at: float, threshold: float) -> None:
         t = self._table
@@ -173,7 +128,7 @@ class Saturation:
             part = t["ring"][rows, s, -n:]
             slope = slopes(part, WIDTHS[s])
             slope[np.count_nonzero(~np.isnan(part), axis=1) < FEWEST * n] = np.nan
-            usual = self._usual(rows, s, k, slope, told)
+            usual = self._levels.usual(rows, s, k, slope, told)
             # Most things stand still: only what rises so fast that it matters is fitted.
             with np.errstate(invalid="ignore"):
                 worth = 2.0 * REACH * slope * n * WIDTHS[s] >= 1.0 - part[:, -1]
@@ -185,32 +140,6 @@ class Saturation:
                 for i, place in enumerate(some.tolist()):
                     line = _Line.of(fitted, i, float(part[place, -1]), float(usual[place]))
                     self._decide(int(rows[place]), s, n, line, at=at, threshold=threshold)
-
-    def _usual(
-        self,
-        rows: NDArray[np.intp],
-        s: int,
-        k: int,
-        slope: NDArray[np.float64],
-        told: NDArray[np.bool_],
-    ) -> NDArray[np.float64]:
-        """Return how surprising these slopes are beside the series' own past, and learn them."""
-        t = self._table
-        square, count = t["square"][rows, s, k], t["lines"][rows, s, k]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = slope / np.sqrt(square)
-            # Lines overlap: as many are independent as fit beside each other.
-            share = stdtr(np.maximum(count / SPANS[k], 1.0), -ratio)
-        surprise = -np.log10(np.maximum(share, 10.0**-MOST))
-        surprise[~((count >= SPANS[k]) & (square > 0.0))] = 0.0
-        learn = ~np.isnan(slope) & ~told
-        seen = np.minimum(count[learn] + 1.0, MEMORY / WIDTHS[s])
-        new = slope[learn] ** 2
-        old = square[learn]
-        new = np.where(seen > SPANS[k], np.minimum(new, CLIP * old), new)
-        t["square"][rows[learn], s, k] = old + (new - old) / seen
-        t["lines"][rows[learn], s, k] = seen
-        return np.asarray(surprise, np.float64)
 
     def _decide(
         self, row: int, s: int, n: int, line: _Line, *, at: float, threshold: float
@@ -232,15 +161,20 @@ class Saturation:
                 return
         else:
             watched = max(at - float(t["began"][row]), 0.0)
-            peak = float(np.fmax.reduce(t["peak"][row, s:]))
+            before = self._levels.before(row, s, span)
+            peak = float(np.fmax.reduce([*before, *t["peak"][row, s:]]))
             higher = math.isnan(peak) or line.last > peak + HIGHER * (1.0 - peak)
             reach = min(HORIZON, REACH * span, WATCHED * watched)
             if left > reach or not higher or line.surprise < threshold:
                 return
             if line.fast > LOOSE * line.slow:
                 return
-            t["since"][row] = at - span
-            t["base"][row], t["noise"][row] = line.first, line.noise
+            known = before[~np.isnan(before)]
+            base = float(np.median(known)) if len(known) >= 6 else line.first
+            # The line began where it leaves what was usual before.
+            rose = (line.level - base) / line.slope
+            t["since"][row] = max(at - max(rose, span), float(t["began"][row]))
+            t["base"][row], t["noise"][row] = base, line.noise
             t["surprise"][row] = line.surprise
         t["span"][row], t["slope"][row] = span, line.slope
         t["full_at"][row] = at + left

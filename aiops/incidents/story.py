@@ -32,6 +32,9 @@ _MESSAGE = re.compile(
     r'(?:"(?:msg|message|event)"\s?:\s?|\b(?:msg|message)=)"((?:[^"\\]|\\.){3,400}+)'
 )
 
+# Their reason is a sentence about the series and says more than a distance from the usual value.
+_SENTENCES = frozenset({"saturation", "state", "flat", "stale", "missing"})
+
 _ENDED = (State.RESOLVED, State.CLOSED)
 
 
@@ -122,6 +125,8 @@ def _value(anomaly: Anomaly) -> str:
         unit = "lines"
     name = _what(anomaly) if log else _clip(anomaly.series.name, 60)
     subject = f"{name} {_link(anomaly)} {_where(anomaly.entity)}"
+    if anomaly.kind in _SENTENCES:
+        return f"{subject}: {anomaly.reason}"
     if anomaly.actual is None:
         return subject if log or not anomaly.reason else f"{subject}: {anomaly.reason}"
     usual = "no usual value known"
@@ -211,6 +216,8 @@ def _similar(incident: Incident) -> str:
 def _what(anomaly: Anomaly) -> str:
     if anomaly.series.kind != "log":
         name = _clip(anomaly.series.name, 60)
+        if anomaly.kind in _SENTENCES:
+            return f"{name} {anomaly.reason.partition(':')[0]}"
         if anomaly.actual is None or anomaly.expected is None:
             return f"{name} {anomaly.reason.partition(':')[0]}".strip()
         return f"{name} {'above' if anomaly.actual >= anomaly.expected else 'below'} usual"

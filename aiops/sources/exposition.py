@@ -41,6 +41,7 @@ _REST = re.compile(rf"[ \t]*([^ \t#{{]+)(?:[ \t]+{_NUMBER})?[ \t]*(?:{_EXEMPLAR}
 _ESCAPE = re.compile(r'\\([\\n"])')
 _TYPES = {"counter", "gauge", "histogram", "gaugehistogram", "summary", "stateset", "info"}
 _TYPES |= {"unknown", "untyped"}
+_EDGES = {"le", "vmrange"}
 _UNITS = ("seconds", "bytes", "ratio", "celsius", "volts", "amperes", "joules", "grams")
 
 
@@ -227,7 +228,7 @@ class Scanner:
         kind = types.get(family, "")
         if suffix == "created":
             return _CREATED
-        if suffix == "bucket" and "le" in labels and not self._buckets:
+        if suffix == "bucket" and _EDGES & labels.keys() and not self._buckets:
             return _BUCKET
         counts = kind == "counter" or (
             kind in {"histogram", "summary"} and suffix in {"count", "sum", "bucket"}
