@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,6 +31,7 @@ DESCRIPTION = 4096
 """UTF-16 units Discord takes in the description of an embed; 6,000 in the whole embed."""
 
 UNKNOWN_MESSAGE = 10008
+_RECEIPT = re.compile("[0-9]{1,20}")
 _SUPPRESS_EMBEDS = 1 << 2
 _SUPPRESS_NOTIFICATIONS = 1 << 12
 
@@ -68,7 +70,7 @@ class DiscordNotifier:
     async def send(self, notification: Notification) -> str | None:
         """Post, or edit; return the id of a new message."""
         known, payload = notification.receipt, embed(notification)
-        if not known.isdecimal():
+        if not _RECEIPT.fullmatch(known):
             return await self._post(payload)
         where = under(self._url, f"/messages/{known}")
         answer = await self._poster.post_json(where, payload, method="PATCH")
@@ -87,7 +89,7 @@ class DiscordNotifier:
         answer = await self._poster.post_json(asking(self._url, wait="true"), payload)
         self._judge(answer)
         receipt = str(said(answer).get("id", ""))
-        return receipt if receipt.isdecimal() else None
+        return receipt if _RECEIPT.fullmatch(receipt) else None
 
     def _judge(self, answer: Answer) -> None:
         found = said(answer)

@@ -30,7 +30,7 @@ _LOST = frozenset(
         "thread_not_found",
     }
 )
-_RECEIPT = re.compile(r"([A-Z0-9]{1,30})/(\d{1,20}\.\d{1,10})")
+_RECEIPT = re.compile(r"([A-Z0-9]{1,30})/([0-9]{1,20}\.[0-9]{1,10})")
 
 
 @dataclass(kw_only=True)

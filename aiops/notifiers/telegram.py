@@ -25,7 +25,7 @@ TEXT = 4096
 """UTF-16 units Telegram takes in a message; ours counts the markup too and stays below."""
 
 _HEAD = 500
-_RECEIPT = re.compile(r"(-?\d{1,20}|@\w{1,64})/(\d{1,20})")
+_RECEIPT = re.compile(r"(-?[0-9]{1,20}|@\w{1,64})/([0-9]{1,20})", re.ASCII)
 _LOST = ("message to edit not found", "message can't be edited", "message_id_invalid")
 _UNCHANGED = "message is not modified"
 
@@ -38,7 +38,7 @@ class TelegramNotifier:
     over in a reply that rings none. When the group moved to a new id, the message follows it.
     """
 
-    chat: Annotated[str, Field(pattern=r"^(-?\d{1,20}|@\w{1,64})$")]
+    chat: Annotated[str, Field(pattern=r"^(-?[0-9]{1,20}|@[A-Za-z0-9_]{1,64})$")]
     """The id of the chat (`"-1001234567890"`), or `@name` of a public channel."""
     token: Key | None = None
     """The bot's token; `token_file` is the better place."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiops.assembly import build
+from aiops.cli.notify import sample
 from aiops.config import Settings, build_component
 from aiops.errors import Rejected, Transient
 from aiops.model import TransitionKind
@@ -69,6 +70,15 @@ async def test_every_kind_of_change_is_taken(kind: str, tmp_path: Path) -> None:
             await tell(notifier, [told(change), told(change, seq=2)])
 
         assert one.texts()
+
+
+@every
+async def test_the_sample_message_is_taken(kind: str, tmp_path: Path) -> None:
+    """What ``aiops notify test`` sends is taken by every channel."""
+    async with speaking(kind, tmp_path) as (one, notifier):
+        await notifier.send(sample(kind))
+
+        assert any("nothing is wrong" in text for text in one.texts())
 
 
 @every

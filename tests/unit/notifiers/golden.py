@@ -41,7 +41,12 @@ async def said(kind: str, folder: Path) -> str:
         return "\n".join(mail.decode("ascii").replace("\r\n", "\n") for mail in one.mails)
     if kind == "exec":
         return _shown(one.told)
-    return _shown([{"call": f"{call.method} {call.path}", "said": call.said} for call in one.calls])
+    return _shown([_request(call) for call in one.calls])
+
+
+def _request(call: Any) -> dict[str, Any]:
+    query = {"query": call.query} if call.query else {}
+    return {"call": f"{call.method} {call.path}"} | query | {"said": call.said}
 
 
 def _shown(value: Any) -> str:

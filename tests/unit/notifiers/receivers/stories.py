@@ -17,6 +17,7 @@ from aiops.model import (
     TransitionKind,
 )
 
+K = TransitionKind
 T = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 HOSTILE = (
     "<!channel> <@U1> <users/all> @everyone @here <b>bold</b> <script>x</script> &amp; "
