@@ -332,8 +332,8 @@ def main() -> int:
     if not options.profile:
         print(
             f"{'case':12}{'lines':>9}{'MB':>6}{'split/s':>10}{'engine/s':>11}{'wall s':>8}"
-            f"{'start s':>8}{'Drain3/s':>10}{'of split':>8}{'xDrain3':>9}{'MiB':>6}{'templ.':>7}{'inc.':>6}"
-            "   floor"
+            f"{'start s':>8}{'Drain3/s':>10}{'of split':>8}{'xDrain3':>9}{'MiB':>6}"
+            f"{'templ.':>7}{'inc.':>6}   floor"
         )
     missed: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
