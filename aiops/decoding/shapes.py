@@ -11,7 +11,7 @@ from aiops.decoding.lines import KeyParts, Lines, Shape, collapse
 from aiops.decoding.plain import AccessShape, LogfmtShape, PlainShape, SyslogShape, cut_pri
 from aiops.decoding.records import decode_record, is_record, read_record
 from aiops.decoding.stamps import StampReader, find_stamp
-from aiops.decoding.structured import CriShape, JsonShape, cut_frame
+from aiops.decoding.structured import CriShape, JsonShape, is_frame
 
 __all__ = [
     "SHAPES",
@@ -52,7 +52,7 @@ def find_shape(line: bytes, near: float) -> Shape | None:
         return None
     if is_record(line):
         return JsonShape()
-    if cut_frame(line) is not None:
+    if is_frame(line):
         return CriShape()
     if _PRI.match(line):
         word, rest = cut_pri(line)

@@ -7,6 +7,7 @@ needed: windows are whole seconds wide.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from operator import add
@@ -19,6 +20,7 @@ from aiops.decoding.remembered import Remembered
 __all__ = ["Parsed", "StampReader", "find_stamp", "read_moment", "strip_collapsed"]
 
 _FORESIGHT = 2 * DAY  # no zone is further ahead of UTC than this
+_SECOND = {b"%02d" % second: float(second) for second in range(60)}
 _ZONED = 19  # bytes of an ISO stamp before its fraction and zone
 
 
@@ -26,7 +28,9 @@ _ZONE_AFTER = re.compile(rb"(?:[.,:]\d+)?( ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?")
 _MARKERS = re.compile(rb'(?:\b(?:time|ts|t|timestamp|date)="?|\[)$')
 _EDGE = re.compile(rb"[^\s\w]$")  # "INFO:2025-…": words before a stamp differ in length
 _ISO_HEAD = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\Z", re.ASCII)
-_FRACTION = re.compile(r"[.,]\d+", re.ASCII)
+_POINTS = frozenset(".,")
+_DIGITS = frozenset("0123456789")
+_REPEATED = 10  # characters of a fraction and a zone that come again: milliseconds
 # Numbers are epoch seconds, or smaller units of them, of the years 1973 to 2286.
 _SCALES = (1.0, 1e3, 1e6, 1e9)
 _SINCE, _UNTIL, _END = 1e8, 1e10, 1e19
@@ -37,28 +41,29 @@ class _Seconds(Remembered[bytes, Parsed]):
 
     def __init__(self, fmt: StampFormat) -> None:
         super().__init__(lambda piece: _match(fmt, piece))
-        self.minutes: Remembered[bytes, Parsed] = Remembered(self._read)
+        self.minutes: Remembered[bytes, Parsed] = Remembered(self._minute)
         self._at = fmt.second
         self._before = b"" if fmt.name == "digits" else b":"  # the seconds
 
     def __missing__(self, piece: bytes) -> Parsed:
         at = self._at
-        if at is None:
+        second = None if at is None else _SECOND.get(piece[at : at + 2])
+        if second is None:
             return super().__missing__(piece)
-        digits = piece[at : at + 2]
-        colon = self._before
-        if (
-            len(digits) < 2
-            or not digits.isdigit()
-            or digits >= b"60"
-            or (colon and piece[at - 1 : at] != colon)
-        ):
+        start = self.minutes[piece[:at] + b"00" + piece[at + 2 :]]  # type: ignore[operator]  # a second has a place
+        if start is not None and math.isnan(start):
             return super().__missing__(piece)
-        start = self.minutes[piece[:at] + b"00" + piece[at + 2 :]]
         if len(self) >= self.limit:
             self.clear()
-        value = self[piece] = None if start is None else start + int(digits)
+        value = self[piece] = None if start is None else start + second
         return value
+
+    def _minute(self, piece: bytes) -> Parsed:
+        """Return when a minute begins, NaN when its seconds stand somewhere else."""
+        at = self._at or 0
+        if self._before and piece[at - 1 : at] != self._before:
+            return math.nan
+        return self._read(piece)
 
 
 def _match(fmt: StampFormat, piece: bytes) -> Parsed:
@@ -249,12 +254,13 @@ def _whole(value: object) -> Parsed:
 
 
 def _without_fraction(tail: str) -> str:
-    fraction = _FRACTION.match(tail)
-    return tail if fraction is None else tail[fraction.end() :]
+    if tail[:1] not in _POINTS or tail[1:2] not in _DIGITS:
+        return tail
+    return tail[1:].lstrip("0123456789")
 
 
 _MOMENTS: Remembered[str, Parsed] = Remembered(_whole)
-_TAILS: Remembered[str, str] = Remembered(_without_fraction, longest=10)  # longer: no repeats
+_TAILS: Remembered[str, str] = Remembered(_without_fraction, longest=_REPEATED)
 
 
 def read_second(value: object) -> Parsed:
@@ -268,12 +274,16 @@ def read_second(value: object) -> Parsed:
 
 def read_seconds(values: list[str] | list[int] | list[float]) -> list[Parsed]:
     """Return ``read_second`` of each of many values of one type, in less time."""
+    if not values:
+        return []
     if isinstance(values[0], str):
         texts: list[str] = values
         heads = [text[:_ZONED] for text in texts]
         if all(map(_ISO_HEAD.match, set(heads))):
-            tails = [_TAILS[text[_ZONED:]] for text in texts]
-            return list(map(_MOMENTS.__getitem__, map(add, heads, tails)))
+            tails = [text[_ZONED:] for text in texts]
+            short = len(tails[0]) <= _REPEATED
+            rests = map(_TAILS.__getitem__ if short else _without_fraction, tails)
+            return list(map(_MOMENTS.__getitem__, map(add, heads, rests)))
         return list(map(read_second, texts))
     low, high = min(values), max(values)
     if low >= _SINCE and high < _END:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aiops.decoding.columns import read_lines
-from aiops.decoding.formats import Parsed
 from aiops.decoding.levels import LEVELS, http_level, named
 from aiops.decoding.lines import SEP, KeyParts, Lines, collapse_texts, split_lines, split_text
-from aiops.decoding.stamps import StampReader, read_second
+from aiops.decoding.stamps import StampReader, read_second, read_seconds
+
+_STAMP = 64  # bytes in which a stamp ends
+_SHORTEST_STAMP = 20
 
 
 def split_record(key: bytes) -> KeyParts:
@@ -62,32 +64,32 @@ class CriShape:
 
     def read(self, data: bytes) -> Lines:
         raw = split_lines(data)
+        frames = [line.split(b" ", 3) for line in raw]
+        seconds = read_seconds([frame[0][:_STAMP].decode("ascii", "replace") for frame in frames])
         texts: list[bytes] = []
-        seconds: list[Parsed] = []
-        records: list[int] = []
+        records: dict[int, bytes] = {}
         unreadable = partial = 0
-        for line in raw:
-            text, at = line, None
-            frame = cut_frame(line)
-            if frame is None:
+        for i, (frame, at) in enumerate(zip(frames, seconds, strict=True)):
+            if at is None or not _is_frame(frame):
                 unreadable += 1
-            else:
-                at, output, flag, text = frame
-                continued = output in self._cut
-                if flag == b"P":
-                    partial += 1
-                    self._cut.add(output)
-                else:
-                    self._cut.discard(output)
-                if continued:
-                    text = b"\t" + text
-                elif text[:1] == b"{" and flag != b"P":
-                    records.append(len(texts))
+                seconds[i] = None
+                texts.append(raw[i])
+                continue
+            output, flag, text = frame[1], frame[2][:1], frame[3] if frame[3:] else b""
+            if output in self._cut:
+                text = b"\t" + text
+            elif text[:1] == b"{" and flag != b"P":
+                records[i] = text
+                text = b""
+            if flag == b"P":
+                partial += 1
+                self._cut.add(output)
+            elif self._cut:
+                self._cut.discard(output)
             texts.append(text)
-            seconds.append(at)
         keys = collapse_texts(texts)
         if records:
-            found, _, broken = read_lines([texts[i] for i in records])
+            found, _, broken = read_lines(list(records.values()))
             unreadable += broken
             for i, key in zip(records, found, strict=True):
                 keys[i] = key
@@ -100,12 +102,19 @@ class CriShape:
         return [self.name, sorted(self._cut)]
 
 
-def cut_frame(line: bytes) -> tuple[Parsed, bytes, bytes, bytes] | None:
-    """Take a CRI line apart: (time, output, flag, message), ``None`` when it is none."""
-    parts = line.split(b" ", 3)
-    if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr"):
-        return None
-    if parts[2][:1] not in (b"F", b"P") or len(parts[0]) < 20:
-        return None
-    at = read_second(parts[0][:64].decode("ascii", "replace"))
-    return None if at is None else (at, parts[1], parts[2][:1], parts[3] if parts[3:] else b"")
+def is_frame(line: bytes) -> bool:
+    """Return whether a container runtime wrote *line*: ``STAMP OUTPUT FLAG MESSAGE``."""
+    frame = line.split(b" ", 3)
+    if not _is_frame(frame):
+        return False
+    return read_second(frame[0][:_STAMP].decode("ascii", "replace")) is not None
+
+
+def _is_frame(frame: list[bytes]) -> bool:
+    """Return whether the parts of a line, but for its time, are those of a frame."""
+    return (
+        len(frame) > 2
+        and frame[1] in (b"stdout", b"stderr")
+        and frame[2][:1] in (b"F", b"P")
+        and len(frame[0]) >= _SHORTEST_STAMP
+    )

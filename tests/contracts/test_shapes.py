@@ -181,3 +181,30 @@ def test_a_saved_shape_reads_the_same(line: str, levels: tuple[str, ...]) -> Non
     one, two = shape.read(data), again.read(data)
     assert (one.keys, one.seconds) == (two.keys, two.seconds)
     assert None not in one.seconds
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_block_is_its_lines(name: str) -> None:
+    """A block of any lines of a shape, strangers among them, says what its lines say alone."""
+    rows = [line % level for line, levels in CASES[name].values() for level in levels]
+    rows += [
+        "",
+        "\tat a.b(C.java:1)",
+        "x\x00 12",
+        "2025-03-04T06:00:00.1Z stdout F",
+        '{"msg":',
+        "[1]",
+    ]
+    rows += [f"2025-03-04T06:00:0{n}.1Z stdout {flag} {TEXT}" for n, flag in enumerate("PPFF")]
+    rows += ['{"log":"{\\"msg\\":\\"in\\"}\\n","stream":"stdout"}'] * 5
+    data = [f"{row}\n".encode() for row in rows + rows[::-1]]
+    for line, levels in CASES[name].values():
+        whole, alone = (_shape(line % levels[0]) for _ in range(2))
+        together = whole.read(b"".join(data))
+        each = [alone.read(row) for row in data]
+        assert together.raw == [raw for one in each for raw in one.raw]
+        assert together.keys == [key for one in each for key in one.keys]
+        assert together.seconds == [second for one in each for second in one.seconds]
+        assert together.unreadable == sum(one.unreadable for one in each)
+        assert together.partial == sum(one.partial for one in each)
+        assert whole.to_state() == alone.to_state()
