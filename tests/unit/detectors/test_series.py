@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectors.checks import check_detector
 from detectors.refractory import HOLD
-from detectors.series import ALPHA, SeriesDetector, fisher, score_rows
+from detectors.series import ALPHA, VARIANCE, SeriesDetector, fisher, joined, score_rows
 
 START = 1_699_920_000.0
 
@@ -108,6 +111,60 @@ def test_fisher_of_one_is_that_one() -> None:
     assert fisher([0.0, 0.0, 0.0]) == 0.0
     assert fisher([0.3, 0.3, 0.3]) < 0.5
     assert fisher([3.0, 3.0, 3.0]) > 5.0
+
+
+@given(st.lists(st.none() | st.floats(0.0, 40.0), min_size=4, max_size=4))
+def test_the_whole_is_not_much_less_sure_than_its_surest_member(
+    surprises: list[float | None],
+) -> None:
+    """Each member alone can call: the whole is at most 1.3 below the highest."""
+    whole = joined(surprises)
+    known = [s for s in surprises if s is not None]
+    if all(s is None for s in surprises[:VARIANCE]):
+        assert whole is None
+    else:
+        assert whole is not None
+        assert whole >= max(known) - 1.302
+
+
+def test_members_that_agree_add_up() -> None:
+    """Three small surprises are more than one of them, three of nothing are nothing."""
+    alone, agreed = joined((2.0, 0.0, 0.0, 0.0)), joined((2.0, 2.0, 2.0, 0.0))
+    assert alone is not None
+    assert agreed is not None
+    assert alone < 2.0
+    assert agreed > 3.5
+    assert joined((0.0, 0.0, 0.0, 0.0)) == 0.0
+
+
+FAULTS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "a spike inside the usual range": ("season", lambda v: v + 30.0 * (v < v.mean())),
+    "a level beyond all before": ("level", lambda v: v + 120.0),
+    "a flat line": ("shape", lambda v: np.full(len(v), v[0])),
+    "unrest around the usual": ("variance", lambda v: v + 40.0 * (-1.0) ** np.arange(len(v))),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_kind_of_fault_is_found(fault: str) -> None:
+    """A wave of ten days, then four hours of trouble: it is found, its member is loud."""
+    step, days = 900.0, 10
+    at = START + step * np.arange(days * 96 + 96)
+    rng = np.random.default_rng(8)
+    values = 100.0 + 40.0 * np.sin(2 * np.pi * at / 86400.0) + rng.standard_normal(len(at))
+    first = days * 96 + 64
+    values[first : first + 16] = FAULTS[fault][1](values[first : first + 16])
+    detector = SeriesDetector()
+    found: list[float] = []
+    members: list[float] = []
+    for t, v in zip(at[: first + 16].tolist(), values.tolist(), strict=False):
+        x = {"value": v, "at": t}
+        found.append(detector.score_one(x).value or 0.0)
+        members.append(detector.members_one(x).get(FAULTS[fault][0], 0.0))
+        detector.learn_one(x)
+    assert max(found[first:]) >= ALPHA
+    assert max(members[first:]) >= 1.5
+    assert sum(f >= ALPHA for f in found[5 * 96 : first]) <= 3
 
 
 def test_missing_features_name_the_remedy() -> None:
