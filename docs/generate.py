@@ -91,7 +91,7 @@ CONSTANTS = (
     ("aiops.detection.saturation", "REACH", "forecast over the length of the line it extends"),
     ("aiops.detection.saturation", "WATCHED", "forecast over the time the series was watched"),
     ("aiops.detection.saturation", "HORIZON", "longest forecast, in seconds"),
-    ("aiops.detection.saturation", "HIGHER", "share of the room left at its peak that must be gone"),
+    ("aiops.detection.saturation", "HIGHER", "share of the room left at a peak that must be gone"),
     ("aiops.detection.states", "CONFIRM", "seconds that a bad state must last to be told"),
     ("aiops.detection.missing", "FOR", "seconds after which a metric is missing"),
     ("aiops.correlation.gate", "YOUNG", "samples before a series may open an incident alone"),

@@ -42,13 +42,15 @@ class Bound:
     """Say how one series is known to fill up, by positions in the columns.
 
     Used is the value at ``of``, or what is left of the whole when ``free``. The whole is the
-    value at ``whole``, or ``size`` when that is -1.
+    value at ``whole``, or ``size`` when that is -1. A value far above a bound that was guessed
+    says that the guess is wrong; one above a limit that was ``said`` is over it.
     """
 
     of: int
     free: bool
     whole: int
     size: float = 1.0
+    said: bool = False
 
 
 def bounds(series: Sequence[Series], rules: MetricRules) -> list[Bound]:
@@ -58,7 +60,7 @@ def bounds(series: Sequence[Series], rules: MetricRules) -> list[Bound]:
     for i, one in enumerate(series):
         rule = rules.of(one)
         if rule is not None and rule.limit is not None:
-            found.append(Bound(i, False, -1, rule.limit))
+            found.append(Bound(i, False, -1, rule.limit, said=True))
             continue
         if one.kind != "gauge" or (rule is not None and rule.kind not in ("", "gauge")):
             continue

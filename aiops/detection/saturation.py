@@ -79,6 +79,7 @@ class Saturation:
             free=np.array([b.free for b, _ in kept], np.bool_),
             whole=np.array([b.whole for b, _ in kept], np.intp),
             size=np.array([b.size for b, _ in kept], np.float64),
+            said=np.array([b.said for b, _ in kept], np.bool_),
             series=tuple(series[b.of] for b, _ in kept),
             refused=len(bounds) - len(kept),
         )
@@ -94,6 +95,7 @@ class Saturation:
         with np.errstate(invalid="ignore", divide="ignore"):
             used = values[things.of] / whole
             used = np.where(things.free, 1.0 - used, used)
+        used[things.said] = np.minimum(used[things.said], 1.0)
         # An unlimited quota is told as 0, -1 or an absurd number; nothing is more than full.
         used[~((whole > 0.0) & (whole < 1e17) & (used >= -0.01) & (used <= 1.05))] = np.nan
         known = ~np.isnan(used)
@@ -284,6 +286,7 @@ class Fillable:
     free: NDArray[np.bool_]
     whole: NDArray[np.intp]
     size: NDArray[np.float64]
+    said: NDArray[np.bool_]
     series: tuple[Series, ...]
     refused: int
 
