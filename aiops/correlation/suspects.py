@@ -18,6 +18,7 @@ MAX_SUSPECTS = 5
 WEAK = 3.0  # below this surprise an anomaly is context, not a symptom
 ONSET_SECONDS = 90.0
 STRENGTH = 0.45
+RAREST = 8  # alerts of one entity that are weighed: more of them say the same again
 CALLS_EACH = 10.0  # calls of one callee that one request may wait for, one after the other
 FURTHEST = 100.0  # bands: further away is not more
 SURGE = 1.5  # times its usual work: then trouble flows with the calls, not against them
@@ -33,6 +34,7 @@ class _Case:
     work: dict[str, float]
     named: dict[str, set[str]]
     topology: Topology
+    commonest: float  # surprise of the alert that fires most often
     raw: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
 
 
@@ -52,7 +54,8 @@ def rank(
     # How many times a usual of nothing something is, says nothing.
     usual = [a for a in bad if a.low is None or a.low > 0.0]
     work = {e: f for e, f in work_factors(usual).items() if f >= SURGE}
-    case = _Case(bad, felt, onset, work, _named(bad, entities, topology), topology)
+    commonest = min((a.surprise for a in bad if a.kind == "alert"), default=0.0)
+    case = _Case(bad, felt, onset, work, _named(bad, entities, topology), topology, commonest)
     for entity in sorted({*entities, *case.named}):
         case.raw[entity] = _entity(entity, case)
     raw = case.raw
@@ -112,6 +115,9 @@ def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> fl
         score += 0.2 if blames else 1.0
         reasons.append("new error line" + (" about another" if blames else ""))
     score += STRENGTH * max(_strength(a) for a in own)
+    if rare := _rarity(own, case):
+        score += rare
+        reasons.append(f"{_rarest(own)} fires here, which it rarely does")
     usage = [a for a in own if not a.severe and a.series.kind != "log"]
     alone = entity in case.work and len(case.work) < 3
     if usage and alone:
@@ -132,6 +138,20 @@ def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
     score += min(0.6 * sum(callers.values()), 1.8)
     callees = [e for e in {*case.felt, *case.named} if e != entity and reaches(entity, e)]
     return score - min(0.7 * sum(_explains(e, entity, case) for e in callees), 1.4)
+
+
+def _rarity(own: Sequence[Anomaly], case: _Case) -> float:
+    """Add up by how many decades an entity's alerts are rarer than the commonest around.
+
+    An inverse document frequency: what fires in every trouble says nothing about this one.
+    """
+    rarities = sorted((a.surprise - case.commonest for a in own if a.kind == "alert"), reverse=True)
+    return sum(rarities[:RAREST])
+
+
+def _rarest(own: Sequence[Anomaly]) -> str:
+    alerts = [a for a in own if a.kind == "alert"]
+    return max(alerts, key=lambda a: (a.surprise, a.series.id)).series.name
 
 
 def _strength(anomaly: Anomaly) -> float:

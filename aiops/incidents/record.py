@@ -17,7 +17,7 @@ from aiops.model import (
     Suspect,
 )
 
-MAX_SERIES = 60
+MAX_SERIES = 200
 MAX_SAMPLES = 3
 CONTEXT = 3.0  # anomalies below this surprise, and good news, join stories but make none
 WIDESPREAD = 3  # entities with errors that make an incident critical

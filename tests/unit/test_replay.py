@@ -168,3 +168,32 @@ def test_a_damaged_archive_is_said(tmp_path: Path) -> None:
 
     assert 0 < outcome.lines < 2460
     assert outcome.skipped[f"rest of {packed}: damaged gzip file"] == 1
+
+
+def test_alerts_of_others_are_judged(tmp_path: Path) -> None:
+    """Alerts that never fired before, on several services at once, are one told incident."""
+    lines = []
+    for day in range(20):
+        lines.append(
+            {"at": START + 86400 * day, "status": "firing", "labels": {"alertname": "Backup"}}
+        )
+        lines.append(
+            {
+                "at": START + 86400 * day + 60,
+                "status": "resolved",
+                "labels": {"alertname": "Backup"},
+            }
+        )
+    at = START + 20.5 * 86400
+    lines += [
+        {"at": at, "status": "firing", "labels": {"alertname": "Errors", "service": name},
+         "annotations": {"summary": f"{name} fails"}}
+        for name in ("cart", "checkout")
+    ]  # fmt: skip
+    path = tmp_path / "alerts.jsonl"
+    path.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
+    outcome = replay(History(alerts=(str(path),)), Engine(EngineSettings()))
+    (told,) = [i for i in outcome.incidents.values() if i.told]
+    assert told.entities == ("service:cart", "service:checkout")
+    assert told.opened_at >= at
+    assert "Backup" not in told.title

@@ -392,10 +392,10 @@ class TestBounds:
         assert desk.ledger.facts["incidents_dropped"] == 1
 
     def test_series_of_an_incident_are_bounded(self) -> None:
-        """A story holds sixty series; more are counted."""
+        """A story holds two hundred series; more are counted."""
         desk = Desk()
-        desk.see(*(anomaly(name=f"error_{n}") for n in range(70)))
-        assert len(desk.ledger.pictures[0].anomalies) == 60
+        desk.see(*(anomaly(name=f"error_{n}") for n in range(210)))
+        assert len(desk.ledger.pictures[0].anomalies) == 200
         assert desk.ledger.facts["anomalies_beyond_bound"] == 10
 
 
