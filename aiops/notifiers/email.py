@@ -8,6 +8,7 @@ import re
 import smtplib
 import socket
 import ssl
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -96,11 +97,14 @@ class EmailNotifier:
         if self._sending is not None and not self._sending.done():
             raise Transient(self._said("the last attempt still hangs"), reason="timeout")
         mail = message(notification, self.sender, self.to)
-        self._sending = in_thread(lambda: self._deliver(mail), "aiops-email", (OSError,))
+        taken = threading.Event()
+        self._sending = in_thread(lambda: self._deliver(mail, taken), "aiops-email", (OSError,))
         try:
             async with asyncio.timeout(self.timeout):
                 await asyncio.shield(self._sending)
         except TimeoutError:
+            if taken.is_set():
+                return  # it only hangs at the goodbye
             raise Transient(
                 self._said(f"no answer within {self.timeout:g} s"), reason="timeout"
             ) from None
@@ -119,7 +123,7 @@ class EmailNotifier:
     async def close(self) -> None:
         """Leave an attempt under way alone: it ends by its own timeout."""
 
-    def _deliver(self, mail: EmailMessage) -> None:
+    def _deliver(self, mail: EmailMessage, taken: threading.Event) -> None:
         trust = None if self.security == "none" else self._trusted()
         smtp = self._connected(trust)
         try:
@@ -130,7 +134,8 @@ class EmailNotifier:
             refused = smtp.send_message(mail, self.sender, self.to)
             if refused:
                 self.report("receiver_failed", "recipient", len(refused))
-            # It is taken: whatever goes wrong from here on must not send it again.
+            # Whatever goes wrong from here on must not send it again.
+            taken.set()
             with contextlib.suppress(OSError):
                 smtp.quit()
         finally:

@@ -12,7 +12,16 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from aiops.errors import Rejected, Transient
-from aiops.notifiers.post import ANSWER_LIMIT, Poster, refused
+from aiops.notifiers.post import (
+    ANSWER_LIMIT,
+    Answer,
+    Poster,
+    asking,
+    refused,
+    said,
+    told_to_wait,
+    under,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,3 +246,49 @@ def test_this_machine_must_be_written(address: str) -> None:
 def test_other_addresses_may_be_called(address: str) -> None:
     """Private networks are where most receivers live."""
     assert refused("chat.example", address) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"a": 1}', {"a": 1}),
+        (b"[1]", {}),
+        (b'{"a": ', {}),
+        (b"", {}),
+        (b"\xff\xfe", {}),
+        (b"<html>", {}),
+    ],
+)
+def test_an_answer_is_an_object_or_nothing(body: bytes, found: dict[str, Any]) -> None:
+    """What is no whole JSON object says nothing."""
+    assert said(Answer(200, body, None)) == found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "after"),
+    [(1.5, 1.5), (7, 7.0), (1e9, 3600.0), (-1, 0.0), ("9", 3.0), (None, 3.0), (True, 3.0)],
+)
+def test_a_wait_in_the_body_counts_when_it_is_a_number(seconds: object, after: float) -> None:
+    """A number in the body replaces the header's wait, within bounds; anything else does not."""
+    assert told_to_wait(Answer(429, b"", 3.0), seconds).after == after
+
+
+def test_addresses_keep_their_query() -> None:
+    """A path goes before the query of a webhook, and more query behind it."""
+    hook = SecretStr("https://a.example/hook/?thread=1")
+
+    assert under(hook, "/messages/2").get_secret_value() == (
+        "https://a.example/hook/messages/2?thread=1"
+    )
+    assert asking(hook, wait="true").get_secret_value() == (
+        "https://a.example/hook/?thread=1&wait=true"
+    )
+
+
+async def test_another_method_may_be_asked_for(receiver: Any, poster: Poster) -> None:
+    """What was posted can be changed: the method is the channel's to say."""
+    await poster.post_json(SecretStr(receiver.url), {"a": 1}, {"X": "y"}, method="PATCH")
+
+    (seen,) = receiver.seen
+    assert (seen.body, seen.headers["X"]) == (b'{"a":1}', "y")
+    assert seen.headers["Content-Type"].startswith("application/json")
