@@ -93,7 +93,7 @@ def one_by_one(lines: list[bytes]) -> tuple[list[bytes], list[Parsed], int]:
     return keys, seconds, unreadable
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(streams(), st.booleans())
 def test_a_column_says_what_its_fields_say(records: list[dict[str, Any]], clear: bool) -> None:
     """Whatever the types in a column, and whatever is remembered, each record reads the same."""
@@ -104,7 +104,7 @@ def test_a_column_says_what_its_fields_say(records: list[dict[str, Any]], clear:
     assert read_lines(lines) == one_by_one(lines)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(streams(), st.lists(st.sampled_from([b"", b"plain", b'{"a":', b"[1]", b'{"msg":"1"}{}'])))
 def test_broken_lines_leave_the_others_alone(
     records: list[dict[str, Any]], broken: list[bytes]
@@ -116,7 +116,7 @@ def test_broken_lines_leave_the_others_alone(
     assert read_lines(lines) == one_by_one(lines)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(streams(), st.booleans())
 def test_wrapped_records_are_read_as_if_bare(records: list[dict[str, Any]], timed: bool) -> None:
     """A container runtime's frame around a record lends it its time, and nothing else."""
