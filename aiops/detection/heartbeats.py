@@ -150,6 +150,11 @@ class Heartbeats:
             seen=int(t["seen"][row]),
         )
 
+    def take_refused(self) -> int:
+        """Return how many rows were refused since the last call."""
+        refused, self._table.refused = self._table.refused, 0
+        return refused
+
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_section(self) -> Section:

@@ -96,7 +96,13 @@ class Histograms:
     ) -> Families:
         ids = [f"{entity}/{stem}{{{labels}" for (entity, stem, labels), _ in every]
         rows = self._families.rows_of(ids, at)
-        kept = [(key, f) for (key, f), row in zip(every, rows.tolist(), strict=True) if row >= 0]
+        given = rows >= 0
+        for n, (_, f) in enumerate(every):
+            given[n] &= bool(
+                (self._buckets.rows_of([series[i].id for *_, i in f.buckets], at) >= 0).all()
+            )
+        rows = rows[given]
+        kept = [one for one, taken in zip(every, given.tolist(), strict=True) if taken]
         flat, family, lower, upper, ranges = [], [], [], [], []
         derived = []
         for n, ((entity, stem, labels), f) in enumerate(kept):
@@ -112,7 +118,7 @@ class Histograms:
         bucketed, first = np.unique(of, return_index=True)
         last = np.append(first[1:], len(of)) - 1 if len(of) else first
         return Families(
-            rows=rows[rows >= 0],
+            rows=rows,
             flat=np.array(flat, np.intp),
             bucket_rows=self._buckets.rows_of([series[i].id for i in flat], at),
             family=of,
@@ -218,6 +224,12 @@ class Histograms:
             enough = told[f.bucketed] & (whole[f.bucketed] >= (ENOUGH if q > 0.9 else FEW))
             out[f.bucketed] = np.where(enough & np.isfinite(value), value, np.nan)
         return found
+
+    def take_refused(self) -> int:
+        """Return how many rows were refused since the last call."""
+        refused = self._families.refused + self._buckets.refused
+        self._families.refused = self._buckets.refused = 0
+        return refused
 
     # --- saved at a cut ---------------------------------------------------------------------
 

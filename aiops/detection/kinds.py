@@ -30,6 +30,8 @@ class _Part(Protocol):
 
     def restore(self, section: Section) -> None: ...
 
+    def take_refused(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kinds:
@@ -82,11 +84,10 @@ class MetricKinds:
         fillable = self._saturation.bind(
             series, [b for b in bounds(series, rules) if b.of not in ignored], at
         )
-        self.facts["bounds_refused"] += fillable.refused
         beating = self._heartbeats.bind(series, rules, at)
         skip = families.raw | ignored
         every = series + families.derived
-        return Kinds(
+        kinds = Kinds(
             columns=columns if series == columns.series else SeriesSet(series),
             series=every,
             scored=np.array([i for i in range(len(every)) if i not in skip], np.intp),
@@ -97,6 +98,8 @@ class MetricKinds:
             expected=self._missing.bind(source, series, at),
             beats=frozenset(one.id for one in beating.series),
         )
+        self.facts["kinds_refused"] += sum(part.take_refused() for part in self._parts.values())
+        return kinds
 
     def derive(
         self, kinds: Kinds, at: float, rates: NDArray[np.float64], elapsed: float
@@ -130,6 +133,10 @@ class MetricKinds:
             if judged is not None:
                 own.append(judged)
         return own
+
+    def gap(self, source: str) -> None:
+        """Take that a source did not watch for a while."""
+        self._missing.gap(source)
 
     # --- saved at a cut ---------------------------------------------------------------------
 

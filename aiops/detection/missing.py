@@ -75,6 +75,10 @@ class Missing:
             names=tuple((entity, name) for entity, name in names),
         )
 
+    def gap(self, source: str) -> None:
+        """Excuse what is absent next: the source did not watch for a while."""
+        self._blind.add(source)
+
     def see(
         self,
         source: str,
@@ -169,6 +173,11 @@ class Missing:
             severe=True,
             seen=int(t["seen"][rows].min()),
         )
+
+    def take_refused(self) -> int:
+        """Return how many rows were refused since the last call."""
+        refused, self._table.refused = self._table.refused, 0
+        return refused
 
     # --- saved at a cut ---------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class Saturation:
         return len(self._table)
 
     def bind(self, series: Sequence[Series], bounds: Sequence[Bound], at: float) -> Fillable:
-        """Give every bound a row; those beyond the room are left out and counted."""
+        """Give every bound a row; those beyond the room are left out."""
         rows = self._table.rows_of([series[b.of].id for b in bounds], at)
         kept = [(b, row) for b, row in zip(bounds, rows.tolist(), strict=True) if row >= 0]
         return Fillable(
@@ -81,7 +81,6 @@ class Saturation:
             size=np.array([b.size for b, _ in kept], np.float64),
             said=np.array([b.said for b, _ in kept], np.bool_),
             series=tuple(series[b.of] for b, _ in kept),
-            refused=len(bounds) - len(kept),
         )
 
     def see(
@@ -263,6 +262,11 @@ class Saturation:
             seen=int(t["seen"][row]),
         )
 
+    def take_refused(self) -> int:
+        """Return how many rows were refused since the last call."""
+        refused, self._table.refused = self._table.refused, 0
+        return refused
+
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_section(self) -> Section:
@@ -288,7 +292,6 @@ class Fillable:
     size: NDArray[np.float64]
     said: NDArray[np.bool_]
     series: tuple[Series, ...]
-    refused: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,11 @@ class States:
             seen=seen,
         )
 
+    def take_refused(self) -> int:
+        """Return how many rows were refused since the last call."""
+        refused, self._table.refused = self._table.refused, 0
+        return refused
+
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_section(self) -> Section:

@@ -17,11 +17,13 @@ FORGET = 2 * 86400.0  # a series unseen for so long gives its row to another whe
 class Table:
     """Hold one row per id; *fields* maps a field's name to its shape and what it starts with.
 
-    ``table["name"]`` is the float64 array of a field, one entry a row. At most *most* rows.
+    ``table["name"]`` is the float64 array of a field, one entry a row. At most *most* rows;
+    ``refused`` counts ids that asked for one and got none.
     """
 
     def __init__(self, most: int, fields: Mapping[str, tuple[tuple[int, ...], float]]) -> None:
         self.most = most
+        self.refused = 0
         self._fields = dict(fields)
         self._row: dict[str, int] = {}
         self._free: list[int] = []
@@ -42,6 +44,7 @@ class Table:
         if fresh:
             self._place(fresh, at)
         rows = np.array([self._row.get(one, -1) for one in ids], np.intp)
+        self.refused += int(np.count_nonzero(rows < 0))
         self._arrays["seen_at"][rows[rows >= 0]] = at
         return rows
 

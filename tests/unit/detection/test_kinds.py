@@ -185,6 +185,24 @@ def test_metrics_that_no_longer_come_are_told_once_an_entity() -> None:
     page.usual(30, every)
 
 
+def test_after_a_gap_nothing_is_missing() -> None:
+    """Who did not watch cannot say what ended."""
+    page = Page("a", "d")
+    page.usual(260, {"a": 2.0, "d": 4.0})
+    page.metrics.gap("s")
+    page.usual(20, {"d": 4.0})
+
+
+def test_memories_are_bounded_and_it_is_counted() -> None:
+    """Beyond the bound a series has no kind, and the others go on."""
+    metrics = MetricDetection(max_series=3, multivariate="", drift="")
+    columns = SeriesSet(tuple(Series("service:cart", f"m{n}_up") for n in range(5)))
+    for n in range(3):
+        metrics.judge(Points("s", T + 60.0 * n, columns, np.ones(5), 60.0), THRESHOLD)
+    assert metrics.facts["kinds_refused"] == 4
+    assert metrics.facts["series_refused"] == 2
+
+
 def test_a_label_set_may_go() -> None:
     """As long as its name still comes with other labels."""
     page = Page('c{x="1"}', 'c{x="2"}', "d")
