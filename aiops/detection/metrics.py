@@ -127,6 +127,7 @@ class MetricDetection:
 
     def gap(self, source: str) -> None:
         """Start a source's rates anew: it did not watch for a while."""
+        self._kinds.gap(source)
         if source in self._rates:
             self._rates[source].gap()
 
