@@ -12,7 +12,7 @@ from aiops.daemon.supervision import Supervision
 from aiops.errors import StateError
 from aiops.model import ChangeEvent, Command, Incident
 from aiops.pump import Figures, Pump
-from aiops.storage import Store
+from aiops.storage import DeadLetter, Store
 
 T = TypeVar("T")
 
@@ -72,6 +72,10 @@ class Answers:
     async def history(self, limit: int) -> list[Incident]:
         """Return told and untold incidents of the past, newest first."""
         return await self._on_writer(lambda: self._rows().history.incidents(limit=limit))
+
+    async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        """Return messages that were given up, newest first."""
+        return await self._on_writer(lambda: self._rows().outbox.dead_letters(limit))
 
     async def command(self, kind: str, target: str, by: str, args: dict[str, str]) -> Command:
         """Commit a command, hand it to the engine, return it; raises ``StateError``."""

@@ -1,4 +1,4 @@
-"""The JSON API: incidents, commands, changes, templates and status."""
+"""The JSON API: incidents, commands, changes, dead letters, templates and status."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiops.entities import as_entity
 from aiops.model import ChangeEvent, Incident, State
 from aiops.moments import read_time
 from aiops.redaction import harmless
+from aiops.storage import DeadLetter
 from aiops.web.desk import Counter, Desk
 from aiops.web.guards import RefusedError, answer, read_body
 from aiops.web.words import tell
@@ -54,6 +55,7 @@ class Api:
             web.get("/api/v1/incidents/{id}", self.incident),
             web.post("/api/v1/incidents/{id}/{verb:ack|resolve}", self.act),
             web.post("/api/v1/changes", self.change),
+            web.get("/api/v1/dead-letters", self.dead_letters),
             web.get("/api/v1/templates", self.templates),
             web.get("/api/v1/status", self.status),
         ]
@@ -99,6 +101,11 @@ class Api:
         await self._desk.change(event)
         shown = {"at": rfc3339(event.at), "kind": kind, "entity": entity, "title": title}
         return answer({"id": event.id, **shown}, 202)
+
+    async def dead_letters(self, request: web.Request) -> web.Response:
+        _only(request, "limit")
+        found = await self._desk.dead_letters(_limit(request.query.get("limit")))
+        return answer({"dead_letters": [_dead(letter) for letter in found]})
 
     async def templates(self, request: web.Request) -> web.Response:
         _only(request)
@@ -181,6 +188,19 @@ class Api:
                 404, f"{len(near)} incidents begin with {_clip(wanted)}; give more of it"
             )
         raise RefusedError(404, f"no incident {_clip(wanted)}; see /api/v1/incidents")
+
+
+def _dead(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "key": letter.key,
+        "receiver": harmless(letter.receiver),
+        "incident": letter.incident,
+        "kind": letter.kind,
+        "told_at": rfc3339(letter.created_at),
+        "given_up_at": rfc3339(letter.at),
+        "attempts": letter.attempts,
+        "reason": harmless(letter.reason),
+    }
 
 
 def _by_source(metric: Counter) -> dict[str, float]:

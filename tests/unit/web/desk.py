@@ -18,7 +18,7 @@ from aiops.model import (
     Severity,
     State,
 )
-from aiops.storage import StoreError
+from aiops.storage import DeadLetter, StoreError
 
 T0 = 1_700_000_000.0
 
@@ -101,6 +101,7 @@ class FakeDesk:
     last_seen: dict[str, float] = field(default_factory=lambda: {"file": T0 + 5})
     commands: list[Command] = field(default_factory=list)
     changes: list[ChangeEvent] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
     broken: bool = False
 
     def __post_init__(self) -> None:
@@ -124,6 +125,9 @@ class FakeDesk:
         if self.broken:
             raise StoreError("state: disk full; free some space there", reason="disk_full")
         return list(self.past[:limit])
+
+    async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        return self.dead[:limit]
 
     async def command(self, kind: str, target: str, by: str, args: dict[str, str]) -> Command:
         self.commands.append(Command(len(self.commands) + 1, kind, target, T0, by, args))

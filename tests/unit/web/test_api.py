@@ -7,6 +7,7 @@ import io
 import pytest
 
 from aiops.model import State
+from aiops.storage import DeadLetter
 from tests.unit.web.conftest import Visit
 from tests.unit.web.desk import T0, FakeDesk, incident
 
@@ -262,3 +263,26 @@ async def test_broken_disk_is_an_answer(visit: Visit) -> None:
 
     assert status == 503
     assert "disk full" in body["error"]
+
+
+async def test_dead_letters_are_shown(visit: Visit) -> None:
+    """A message that was given up is there to see: to whom, of what, why, after how many tries."""
+    letter = DeadLetter("ntf_1", "ops", "inc_1", "opened", T0, T0 + 60, 3, "gave_up")
+    call = await visit(FakeDesk(dead=[letter, letter]))
+
+    status, body, _ = await call.get("/api/v1/dead-letters?limit=1")
+
+    assert status == 200
+    assert body["dead_letters"] == [
+        {
+            "key": "ntf_1",
+            "receiver": "ops",
+            "incident": "inc_1",
+            "kind": "opened",
+            "told_at": "2023-11-14T22:13:20Z",
+            "given_up_at": "2023-11-14T22:14:20Z",
+            "attempts": 3,
+            "reason": "gave_up",
+        }
+    ]
+    assert (await call.get("/api/v1/dead-letters?limit=all"))[0] == 400

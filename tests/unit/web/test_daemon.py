@@ -54,6 +54,7 @@ async def test_daemon_answers_while_it_runs(tmp_path: Path) -> None:
             changed = response.status
         _, told = await get("/api/v1/status")
         missing, _ = await get("/api/v1/incidents/none")
+        _, letters = await get("/api/v1/dead-letters")
         async with session.get(f"{url}/metrics") as response:
             metrics = await response.text()
         daemon.stop()
@@ -61,6 +62,7 @@ async def test_daemon_answers_while_it_runs(tmp_path: Path) -> None:
     assert [t["template"] for t in templates] == ["order <*> paid"]
     assert changed == 202
     assert missing == 404
+    assert letters == {"dead_letters": []}
     assert told["ready"]
     assert told["alive"]
     assert told["sources"][0]["state"] == "running"
