@@ -262,7 +262,9 @@ class TailCalibrator:
         second += gain * (over * over - second)
         if self.light is not None:
             # The second moment at which the estimator says just this shape is the largest.
-            light = (kept // self.count.shape[1] == self.light).nonzero()[0]
+            # What learns nothing (no gain) is not moved either.
+            learning = (kept // self.count.shape[1] == self.light) & (gain > ZERO)
+            light = learning.nonzero()[0]
             near = first[light]
             most = near + _LIGHT - _LEARNING / (seen[light] - _UNCOUNTED)
             most = near * near / (ONE - _HALF / np.maximum(most, _SHORTEST))
