@@ -28,6 +28,7 @@ _MAX_CACHED_LINE = 2048
 _AT_ONCE = 128  # lines of some 40 KB: larger blocks are pages that the allocator gives back
 _ID_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
 # "Sat", "Sun" and "May" are also words: only before a number are they part of a date.
+_SHY = frozenset((b"Sat", b"Sun", b"May"))
 _SHY_CALENDAR = re.compile(rb"(?<!\S)(?:Sat|Sun|May)(?= (?:(?:May|Sun) )?<\*>)")
 _COARSE = re.compile(rb"([,!;:=|\"'\[\](){}<>])")
 _FINE = re.compile(rb"([-+@#$%&.])")
@@ -63,7 +64,8 @@ class _Words(dict[bytes, bytes]):
         if b"0" in word and not word.strip(_HEX):
             return WILD
         masked = mask_word(word)
-        if self._odd is not None and (self._odd(word) or (masked != word and self._odd(masked))):
+        odd = self._odd
+        if masked in _SHY or (odd and (odd(word) or (masked != word and odd(masked)))):
             masked += _ODD
         if len(word) <= self._longest:
             if len(self) >= self._most:
@@ -168,14 +170,12 @@ class Masker:
             block = b" \0 ".join(rest)
         text = b" ".join(list(map(self._words.__getitem__, block.split())))
         lines = [line.strip() for line in text.split(_BREAK)] if keys else []
-        if b"Sat " in text or b"Sun " in text or b"May " in text:
-            lines = [_SHY_CALENDAR.sub(WILD, line) for line in lines]
         odd = []
         if _ODD in text:
             for i, line in enumerate(lines):
                 if _ODD in line:
                     odd.append(i)
-                    lines[i] = line.replace(_ODD, b"")
+                    lines[i] = _SHY_CALENDAR.sub(WILD, line.replace(_ODD, b""))
         for i in alone:
             lines[i] = self.mask(keys[i])
         return lines, odd + alone

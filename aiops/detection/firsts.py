@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ KEEP_TELLING = 1800.0  # a new template keeps its anomaly alive this long while 
 MAX_WORDS = 20_000
 MAX_TOLD = 5  # new templates of one window and entity that become anomalies
 MAX_FRESH = 200
+_BY_TEXT = attrgetter("masked", "entity")
 
 
 @dataclass(slots=True)
@@ -182,7 +184,7 @@ class FirstSights:
             first = {template: miner.first_seen(template) for template in set(ids.values())}
             shown = {t for t, at in first.items() if at == end or t in fresh}
             some = [kind for kind in members if ids[kind.masked] in shown]
-            seen += [(k, ids[k.masked], first[ids[k.masked]]) for k in sorted(some)]
+            seen += [(k, ids[k.masked], first[ids[k.masked]]) for k in sorted(some, key=_BY_TEXT)]
         return seen
 
     @staticmethod
