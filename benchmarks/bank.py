@@ -35,7 +35,7 @@ def values(ticks: int, rows: int) -> np.ndarray:
 
 
 def bank(rows: int, slots: int) -> tuple[float, float, float]:
-    """Return (ms a tick, points a second, bytes a series) of score and learn together."""
+    """Return (ms a tick, points a second, bytes a series) of a step: score and learn."""
     series = SeriesBank(slots=slots, max_rows=rows)
     names = series.add(rows, interval=STEP)
     data = values(20, rows)
@@ -43,8 +43,7 @@ def bank(rows: int, slots: int) -> tuple[float, float, float]:
     for i in range(60 if rows > 1000 else 400):
         at, tick = START + STEP * i, data[i % 20]
         start = time.process_time()
-        series.score(names, at, tick)
-        series.learn(names, at, tick)
+        series.step(names, at, tick)
         if i >= 20:
             best = min(best, time.process_time() - start)
     return 1000.0 * best, rows / best, series.nbytes / rows
@@ -85,10 +84,12 @@ def _feed(made: list[tuple[EWMean, EWVar, HoltWinters, ADWIN]], data: list) -> t
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, nargs="+", default=[12, 120, 1000, 10_000, 100_000])
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[1, 4, 8, 30, 120, 1000, 10_000, 100_000]
+    )
     options = parser.parse_args()
     version = importlib.metadata.version("river")
-    print(f"score + learn, numpy {np.__version__}, river {version}, Python", end=" ")
+    print(f"a step (score and learn), numpy {np.__version__}, river {version}, Python", end=" ")
     print(f"{platform.python_version()}, {platform.machine()}, one core, CPU time, best tick\n")
     peer, peer_bytes = river()
     print("| who | series | season slots | ms/tick | points/s | bytes/series | x River |")
@@ -98,7 +99,7 @@ def main() -> int:
         for slots in (0, 48, 288):
             tick, speed, size = bank(rows, slots)
             print(
-                f"| SeriesBank | {rows:,} | {slots} | {tick:.2f} | {speed:,.0f} | {size:,.0f} "
+                f"| SeriesBank | {rows:,} | {slots} | {tick:.3f} | {speed:,.0f} | {size:,.0f} "
                 f"| {speed / peer:.1f} |",
                 flush=True,
             )
