@@ -58,11 +58,12 @@ async def _send(notifier: Notifier, message: Notification) -> str | None:
     """Send once; return why it failed, ``None`` when it was taken."""
     from aiops.errors import AiopsError
 
+    within = max(WITHIN, 2 * getattr(notifier, "timeout", 0.0))
     try:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(within):
             await notifier.send(message)
     except TimeoutError:
-        return f"{notifier.name}: no answer within {WITHIN:g} s"
+        return f"{notifier.name}: no answer within {within:g} s"
     except AiopsError as e:
         return str(e)
     finally:

@@ -36,7 +36,8 @@ def notification_key(incident_id: str, seq: int, receiver: str) -> str:
 
 def permalink(external_url: str, incident_id: str) -> str:
     """Return where a reader finds the incident; empty without an *external_url*."""
-    base = external_url.rstrip("/")
+    # What is markup in some chat must not end the link there.
+    base = quote(external_url.rstrip("/"), safe=":/?#[]@!$&'()*+,;=%~")
     return f"{base}/api/v1/incidents/{quote(incident_id, safe='')}" if base else ""
 
 

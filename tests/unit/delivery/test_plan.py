@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiops.delivery import Route, notification_key, plan, plan_batch
+from aiops.delivery.plan import permalink
 from aiops.model import Notification, Severity, Transition, TransitionKind
 from tests.unit.storage.nouns import transition
 
@@ -121,3 +122,6 @@ def test_a_message_links_to_its_incident() -> None:
 
     assert ops.link == "https://a.example/api/v1/incidents/inc%2F1%20%3F"
     assert planned(told)[0].link == ""
+    assert permalink("https://a.example/x y|<b>\n", "i").startswith(
+        "https://a.example/x%20y%7C%3Cb"
+    )
