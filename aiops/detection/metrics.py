@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from aiops.detection.facts import anomaly_id
 from aiops.detection.kinds import Kinds, MetricKinds
 from aiops.detection.rows import PLAIN, Rows, Wording
 from aiops.detection.rules import MetricRule, MetricRules
+from aiops.detection.shares import Shares
 from aiops.model import Anomaly, Points, Section, Series, SeriesSet, Severity
 from detectors.bank import BankScores, SeriesBank
 from detectors.rivers import RiverAnomaly, RiverDrift
@@ -53,6 +55,7 @@ class MetricDetection:
         self._drift = drift
         self._rows = Rows(SeriesBank(max_rows=max_series))
         self._kinds = MetricKinds(rules, most=max_series)
+        self._shares = Shares(max_series)
         self._rates: dict[str, CounterRates] = {}
         self._columns: dict[str, _Columns] = {}
         self._joint: dict[str, RiverAnomaly] = {}
@@ -102,17 +105,18 @@ class MetricDetection:
             values = np.where(infinite, np.nan, values)
             raw = np.where(np.isinf(raw), np.nan, raw)
         values = self._kinds.derive(columns.kinds, at, values, rates.elapsed)
+        judged = self._shares.failures(columns.series, columns.shares, values[columns.kept])
         found, scores = self._rows.judge(
             columns.rows,
             columns.series,
             at,
-            values[columns.kept],
+            judged,
             threshold=threshold,
-            wording=columns.wording,
+            wording=partial(columns.wording, self._shares),
         )
         if at >= self._together_at.get(source, -math.inf):
             self._together_at[source] = at + TOGETHER_EVERY
-            found += self._together(columns, at, values[columns.kept], scores, threshold)
+            found += self._together(columns, at, judged, scores, threshold)
         found = self._kinds.judge(
             source,
             columns.kinds,
@@ -145,7 +149,9 @@ class MetricDetection:
         self._kinds.facts.clear()
         given = np.flatnonzero(rows >= 0)
         series = [series[i] for i in given.tolist()]
-        return _Columns(points.columns, kinds, kinds.scored[given], rows[given], series)
+        shares = self._shares.bind(series)
+        kept, rows = kinds.scored[given], rows[given]
+        return _Columns(points.columns, kinds, kept=kept, rows=rows, series=series, shares=shares)
 
     # --- several series of one entity -------------------------------------------------------
 
@@ -242,6 +248,7 @@ class MetricDetection:
             Section("metric_rows", _VERSION, bank, parts),
             Section("rivers", _VERSION, header, arrays),
             *self._kinds.to_sections(),
+            self._shares.to_section(),
             *(rates.to_state(COUNTERS + source) for source, rates in sorted(self._rates.items())),
         ]
 
@@ -251,6 +258,8 @@ class MetricDetection:
         if (rows := known.get("metric_rows")) is not None:
             self._rows = Rows.from_state(dict(rows.header), dict(rows.arrays))
         self._kinds.restore(sections)
+        if "shares" in sections:
+            self._shares.restore(sections["shares"])
         for name, section in sections.items():
             if name.startswith(COUNTERS):
                 self._rates[name.removeprefix(COUNTERS)] = CounterRates.from_state(section)
@@ -271,21 +280,25 @@ class _Columns:
         self,
         of: SeriesSet,
         kinds: Kinds,
+        *,
         kept: NDArray[np.intp],
         rows: NDArray[np.int64],
         series: list[Series],
+        shares: NDArray[np.intp],
     ) -> None:
         self.of, self.kinds = of, kinds
-        self.kept, self.rows, self.series = kept, rows, series
+        self.kept, self.rows, self.series, self.shares = kept, rows, series, shares
         self.entities: dict[str, list[int]] = {}
         for i, one in enumerate(series):
             members = self.entities.setdefault(one.entity, [])
             if len(members) < MAX_TOGETHER:
                 members.append(i)
 
-    def wording(self, i: int) -> Wording:
+    def wording(self, shares: Shares, i: int) -> Wording:
         one = self.series[i]
         unit = one.unit
+        if whole := shares.whole(one):
+            return Wording(lambda failures: whole - max(failures, 0.0), unit)
         if one.kind == "counter":
             unit = f"{unit}/s" if unit else "/s"
         return Wording(PLAIN.back, unit)

@@ -154,6 +154,8 @@ def _anomaly(
     since = at if np.isnan(since) else since
     actual, expected = words.back(value), _known(scores.expected[i], words)
     low, high = _known(scores.low[i], words), _known(scores.high[i], words)
+    if low is not None and high is not None and low > high:
+        low, high = high, low  # the row holds failures, people read successes
     kind = words.name or reason
     unit = words.unit or series.unit
     # A forecast of a moment ago does not say that work ended: it may have come back to usual.
