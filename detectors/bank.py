@@ -60,7 +60,7 @@ __all__ = [
 BLOCK: Final = 32768
 """Rows looked at in one go: more costs memory for what is in between and gains nothing."""
 
-FEW: Final = 8
+FEW: Final = 6
 """Up to so many rows a step is cheaper in plain numbers than in arrays."""
 
 _BIT: Final = np.array([1, 2, 4, 8])
