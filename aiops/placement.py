@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from aiops.correlation.gate import odds, opens
-from aiops.correlation.grouping import homes
+from aiops.correlation.grouping import STRANGER_SECONDS, homes
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
 from aiops.incidents.ledger import Ledger, LedgerSettings
@@ -51,7 +51,13 @@ class Placement:
         for anomaly in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
             self.facts[f"anomaly:{anomaly.kind}"] += 1
             self.know(anomaly.entity)
-            chance = odds(self.threshold(), self._tests(), len(self.entities), self.window)
+            chance = odds(
+                self.threshold(),
+                self._tests(),
+                len(self.entities),
+                self.window,
+                strange=0.0 if self.topology.entities else 2.0 * STRANGER_SECONDS,
+            )
             where = homes(anomaly, self.ledger.footprints(), self.topology, self.window)
             done += self.ledger.absorb(anomaly, where, partial(opens, chance=chance))
         return done

@@ -122,7 +122,7 @@ def follow(j: Look, seen: Floats, weight: Floats, accepted: Places) -> None:
     error -= spreads
     error *= weight
     spreads += error
-    # The sums of a shift must grow while it lasts, or it would end by itself.
+    # The mean of a shift must stay while it lasts, or it would end by itself.
     narrow[UP : DOWN + 1] = j.sums
     narrow[RECENT] = j.recent
     narrow[SIZE] = j.size

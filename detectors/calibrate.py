@@ -35,6 +35,11 @@ SHAPE_BOUNDS: Final = (0.03, 1.6)
 """Of squared scores. A finite end point (negative shape) is never believed; above 1.6 a tail has
 no useful end."""
 
+DOUBT: Final = 0.05
+"""A tail is told with the standard error of its shape to spare, as it is after 400 exceedances (a
+memory of them at five minutes): of ten thousand estimates the boldest would make the alarms. What
+is younger leans on the prior, which doubts more."""
+
 LIGHT_SHAPE: Final = 0.05
 """A mean of clipped samples has the tail of a normal score, whatever the samples have."""
 
@@ -79,6 +84,7 @@ _LIGHT: Final = fixed(1.0 - LIGHT_SHAPE)
 _LEARNING: Final = fixed(2.0 * PRIOR_SHAPE * PRIOR_COUNT)
 _UNCOUNTED: Final = fixed(3.0 * PRIOR_COUNT)
 _TWO: Final = fixed(2.0)
+_DOUBT: Final = fixed(DOUBT)
 _FOUR: Final = fixed(4.0)
 _UNSEEN: Final = fixed(20.0)
 _GROWN: Final = fixed(40.0)
@@ -142,6 +148,10 @@ class TailCalibrator:
         """Return ``-log10`` of the tail share of *raw*, shape ``(members, rows)``; at least 0."""
         edge = np.exp(pick(self.log_edge, sel))
         shape, sigma = _pareto(pick(self.first, sel), pick(self.second, sel))
+        doubt = (ONE + shape) * _DOUBT
+        if self.light is not None:
+            doubt[self.light] = ZERO
+        shape += doubt
         excess = np.maximum(np.square(np.minimum(raw / edge, _FARTHEST)) - ONE, 0.0)
         beyond = np.log(1.0 + shape * excess / sigma) / shape
         below = -np.log(1.0 - (1.0 - self._share(sel)) * np.minimum(raw / edge, 1.0))
@@ -166,6 +176,10 @@ class TailCalibrator:
             kept = self._kept(sel, beyond, raw.shape[1])[1]
             first, second = self.first.reshape(-1).take(kept), self.second.reshape(-1).take(kept)
             shape, sigma = _pareto(first, second)
+            doubt = (ONE + shape) * _DOUBT
+            if self.light is not None:
+                doubt *= beyond // raw.shape[1] != self.light
+            shape += doubt
             power = raw.reshape(-1).take(beyond) / edges.reshape(-1).take(beyond)
             np.minimum(power, _FARTHEST, out=power)
             power *= power

@@ -12,6 +12,7 @@ from typing import Final
 
 from detectors.calibrate import (
     CLIP,
+    DOUBT,
     EDGE_FLOOR,
     HURRY,
     LIGHT_SHAPE,
@@ -75,6 +76,8 @@ class OneTail:
         first, second = self._tails.first.item(n, self._row), self._tails.second.item(n, self._row)
         light = min(1.0 - 0.5 / max(1.0 - first * first / second, 1e-3), 0.0)
         shape = min(max(first + light, SHAPE_BOUNDS[0]), SHAPE_BOUNDS[1])
+        if n != self._tails.light:
+            shape += (1.0 + shape) * DOUBT
         return shape, (1.0 - light) * first
 
     def learn(self, raw: Sequence[float], dt: float) -> None:

@@ -37,16 +37,32 @@ _DEMAND = re.compile(r"request_|rate\b|rps|qps|traffic|throughput|messages|^line
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """What chance alone does: ``threshold`` and ``coincidence`` in decades of surprise."""
+    """What chance alone does, in decades of surprise.
+
+    ``coincidence`` is how many linked judgements there are by chance, ``strangers`` how many of
+    entities of which nobody knows whether they are related.
+    """
 
     threshold: float
     coincidence: float
+    strangers: float = 0.0
 
 
-def odds(threshold: float, tests_per_second: float, entities: int, window: float) -> Odds:
-    """Return the odds for anomalies that are linked: of about four neighbouring entities."""
+def odds(
+    threshold: float,
+    tests_per_second: float,
+    entities: int,
+    window: float,
+    *,
+    strange: float = 0.0,
+) -> Odds:
+    """Return the odds for anomalies that are linked: of about four neighbouring entities.
+
+    Where no call graph is known, every entity is linked to every other for *strange* seconds.
+    """
     near = tests_per_second * min(1.0, 4.0 / max(entities, 1))
-    return Odds(threshold, math.log10(max(near * window, 1.0)))
+    linked = math.log10(max(near * window, 1.0))
+    return Odds(threshold, linked, max(linked, math.log10(max(tests_per_second * strange, 1.0))))
 
 
 def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
@@ -73,7 +89,9 @@ def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
         # The same entity, or the same measure elsewhere (common traffic), shares its causes.
         related = other.entity in entities or other.series.name in names
         weight = DEPENDENT if related else 1.0
-        gained = weight * (other.surprise - chance.coincidence)
+        own = other.entity in entities
+        by_chance = chance.coincidence if own else max(chance.strangers, chance.coincidence)
+        gained = weight * (other.surprise - by_chance)
         if gained > 0.0:
             total += gained
             pieces += 1
