@@ -22,6 +22,7 @@ from aiops.incidents.ledger import LedgerSettings
 from aiops.model import Severity
 from aiops.notifiers import NOTIFIERS
 from aiops.protocols import Notifier, Source
+from aiops.sessions import SessionRule
 from aiops.sources import SOURCES
 
 # Channels without a `rate` of their own; what is ours, or made for machines, takes more than one.
@@ -82,6 +83,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
     problems += _listen_problems(settings.web.listen)
     problems += _own_page_problems(settings.web.listen, sources)
     problems += _river_problems(settings)
+    problems += _session_problems(settings)
     if problems:
         raise ConfigError(problems)
     routes = tuple(
@@ -114,7 +116,11 @@ def engine_settings(settings: Settings, news_from: float = float("-inf")) -> Eng
     """Return what of the configuration the engine needs."""
     detection, alerting = settings.detection, settings.alerting
     return EngineSettings(
-        window=WindowSettings(width=detection.window, lateness=detection.allowed_lateness),
+        window=WindowSettings(
+            width=detection.window,
+            lateness=detection.allowed_lateness,
+            sessions=tuple(SessionRule(**one.model_dump()) for one in settings.sessions),
+        ),
         ledger=LedgerSettings(
             resolve_after=alerting.resolve_after, update_interval=alerting.update_interval
         ),
@@ -204,6 +210,18 @@ def _own_page_problems(listen: str, sources: Sequence[NamedSource]) -> list[str]
                     f"sources.{named.kind}.targets = {target!r}: this is our own web.listen;"
                     " let a Prometheus scrape it instead"
                 )
+    return problems
+
+
+def _session_problems(settings: Settings) -> list[str]:
+    names = [one.name for one in settings.sessions]
+    problems = [
+        f"sessions: two tables are named {name!r}; give each its own name"
+        for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    for n, one in enumerate(settings.sessions):
+        if problem := SessionRule(**one.model_dump()).problem():
+            problems.append(f"sessions[{n}]: {problem}")
     return problems
 
 

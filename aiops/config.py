@@ -209,6 +209,17 @@ class Metric(_Table):
     )
 
 
+class Sessions(_Table):
+    """Lines that belong together: a request, a job, a block. Name them by pattern or field."""
+
+    name: str = Field(description="What one is called in incidents.")
+    pattern: str = Field(default="", description="Finds the identifier in a line: its one group.")
+    field: str = Field(default="", description="Or the JSON or logfmt field that holds it.")
+    streams: str = Field(default="*", description="Glob over the streams' ids or entities.")
+    idle: Duration = Field(default=60.0, gt=0, description="Silence after which one is over.")
+    max_open: int = Field(default=10_000, ge=1, description="Open ones; the quietest is dropped.")
+
+
 class Logging(_Table):
     """How the daemon speaks about itself, on standard error."""
 
@@ -233,6 +244,7 @@ class Settings(BaseSettings):
     topology: Topology = Field(default_factory=Topology)
     detection: Detection = Field(default_factory=Detection)
     metrics: list[Metric] = Field(default_factory=list)
+    sessions: list[Sessions] = Field(default_factory=list)
     logging: Logging = Field(default_factory=Logging)
     sources: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
     notifiers: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)

@@ -44,7 +44,7 @@ from aiops.ordering import Item, Waiting
 from aiops.placement import Placement
 
 LONG_GAP = 86400.0  # after so long without a line from anywhere minutes are not judged
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ class Engine:
         self.facts: Counter[str] = Counter()
         self.clock = -math.inf
         self.horizon = math.inf  # history: where other inputs than streams go on
-        self.logs = LogDetection(width=settings.window.width, max_templates=settings.max_templates)
+        window, most = settings.window, settings.max_templates
+        self.logs = LogDetection(width=window.width, max_templates=most, sessions=window.sessions)
         self.metrics = MetricDetection(
             max_series=settings.max_series,
             multivariate=settings.multivariate,
@@ -102,8 +103,7 @@ class Engine:
         self._step: int | None = None  # the next multiple of the window width that time reaches
         self._busy = -math.inf  # when something last came up that incidents may still change by
         self._quiet = 0.0  # for how long no stream has had a line
-        self._tick = -math.inf
-        self._points_at = -math.inf
+        self._tick = self._points_at = -math.inf
         self.news = News(self.ledger, settings.news_from, self.facts)
 
     # --- inputs -----------------------------------------------------------------------------

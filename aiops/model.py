@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -226,7 +226,7 @@ class LogWindow:
 
     ``samples`` holds the first line of each kind (its continuations below it). ``lines`` counts
     all, ``continuations`` those that only hang on another; ``other`` those beyond the bound on
-    kinds. heads + continuations = lines.
+    kinds. heads + continuations = lines. ``named``: rule, session, kind, time.
     """
 
     stream: Stream
@@ -237,6 +237,7 @@ class LogWindow:
     lines: int
     continuations: int
     other: int
+    named: Sequence[tuple[str, str, LineKind, float]] = ()
 
 
 # --- what detection finds -------------------------------------------------------------------

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops.decoding.saved import load_counts, load_stream, save_counts, save_stream
+from aiops.decoding.saved import (
+    load_counts,
+    load_named,
+    load_stream,
+    save_counts,
+    save_named,
+    save_stream,
+)
 from aiops.model import (
     Alert,
     ChangeEvent,
@@ -29,7 +36,7 @@ from aiops.model import (
 Item = ChangeEvent | Points | LogWindow | Alert
 
 CHANGE, POINTS, WINDOW, ALERT = range(4)
-_VERSION = 2
+_VERSION = 3
 
 
 class Waiting:
@@ -131,11 +138,12 @@ def _window_state(w: LogWindow) -> list[Any]:
         w.lines,
         w.continuations,
         w.other,
+        save_named(w.named),
     ]
 
 
 def _window(state: list[Any]) -> LogWindow:
-    stream, start, end, counts, samples, lines, continuations, other = state
+    stream, start, end, counts, samples, lines, continuations, other, named = state
     kinds = load_counts(counts)
     return LogWindow(
         stream=load_stream(stream),
@@ -146,4 +154,5 @@ def _window(state: list[Any]) -> LogWindow:
         lines=lines,
         continuations=continuations,
         other=other,
+        named=load_named(named),
     )

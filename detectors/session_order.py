@@ -92,7 +92,7 @@ class Transitions:
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return (plain header, arrays) for ``from_state``."""
         header = {
-            "steps": [list(step) for step in self._weights],
+            "steps": list(self._weights),
             "numbers": [self.memory, self._unit, self.refused],
         }
         return header, {"weights": np.array(list(self._weights.values()), np.float64)}

@@ -29,6 +29,8 @@ EXAMPLES: dict[str, object] = {
     "topology.calls": {"checkout": ["cart", "payment"]},
     "metrics.match": "shop_queue_*",
     "metrics.limit": 10_000,
+    "sessions.name": "request",
+    "sessions.field": "trace_id",
     "sources.file.paths": ["/var/log/shop/*.log"],
     "sources.file.exclude": ["*.debug.log"],
     "sources.file.labels": {"service": "shop"},

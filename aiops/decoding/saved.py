@@ -36,6 +36,19 @@ def load_counts(saved: Iterable[Iterable[Any]]) -> dict[LineKind, int]:
     return {LineKind(e, Severity(s), bytes(m)): n for e, s, m, n in kinds}
 
 
+def save_named(named: Iterable[tuple[str, str, LineKind, float]]) -> list[list[Any]]:
+    """Return the lines of sessions as plain values."""
+    return [[rule, session, *kind, at] for rule, session, kind, at in named]
+
+
+def load_named(saved: Iterable[Iterable[Any]]) -> list[tuple[str, str, LineKind, float]]:
+    """Return the lines of sessions that were saved."""
+    return [
+        (rule, session, LineKind(e, Severity(s), bytes(m)), at)
+        for rule, session, e, s, m, at in saved
+    ]
+
+
 def without_secrets(cut: Cut) -> Cut:
     """Hide the secrets in the raw lines a cut holds, in place; call it before anything is written.
 

@@ -8,18 +8,28 @@ its end by the allowed lateness; a late line counts into the oldest open window.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiops.decoding.clock import StreamClock
 from aiops.decoding.continuation import is_continuation
+from aiops.decoding.identifiers import Finder
 from aiops.decoding.kinds import CONTINUATION, KindCache
 from aiops.decoding.lines import SEP, Lines, Shape
 from aiops.decoding.plain import PlainShape
 from aiops.decoding.samples import Samples
-from aiops.decoding.saved import load_counts, load_stream, save_counts, save_stream
+from aiops.decoding.saved import (
+    load_counts,
+    load_named,
+    load_stream,
+    save_counts,
+    save_named,
+    save_stream,
+)
 from aiops.decoding.shapes import find_shape, is_stamped, shape_from_state
 from aiops.model import Block, LineKind, LogWindow, Stream
+from aiops.sessions import SessionRule
 
 __all__ = ["KindCache", "StreamWindows", "WindowSettings"]
 
@@ -30,24 +40,28 @@ SAMPLE_LINES = 6
 FULL_SAMPLES = 1000  # kinds of one window whose samples are kept at full length
 SHORT_SAMPLE = 200
 FEW_LINES = 24  # counted before a Counter is made
+MOST_NAMED = 100_000  # lines of sessions in one window
 
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
-    """Width and lateness in seconds, and the bound on kinds in one window."""
+    """Width and lateness in seconds, the bound on kinds in one window, what names sessions."""
 
     width: float = 10.0
     lateness: float = 5.0
     max_kinds: int = 20_000
+    sessions: tuple[SessionRule, ...] = ()
 
 
 @dataclass(slots=True)
 class _Open:
+    start: float
     counts: dict[LineKind, int] = field(default_factory=dict)
     samples: dict[LineKind, tuple[float, list[bytes]]] = field(default_factory=dict)
     lines: int = 0
     continuations: int = 0
     other: int = 0
+    named: list[tuple[str, str, LineKind, float]] = field(default_factory=list)
 
 
 class StreamWindows:
@@ -63,6 +77,7 @@ class StreamWindows:
         self.facts: Counter[str] = Counter()
         self._settings = settings
         self._kinds = kinds
+        self._finder = Finder(stream, settings.sessions)
         self._shape: Shape | None = None
         self._probe = b""
         self._clock = StreamClock(settings.width, settings.lateness, self.facts)
@@ -165,7 +180,7 @@ class StreamWindows:
         index, start, stop = run
         window = self._open.get(index)
         if window is None:
-            window = self._open[index] = _Open()
+            window = self._open[index] = _Open(index * self._settings.width)
         keys = lines.keys if stop - start == len(lines.keys) else lines.keys[start:stop]
         window.lines += stop - start
         counts, samples = window.counts, window.samples
@@ -181,6 +196,9 @@ class StreamWindows:
         if None in known:
             missing = [key for key, kind in zip(tally, known, strict=True) if kind is None]
             found = self._kinds.resolve_many(shape, missing)
+        if self._finder:
+            all_kinds = dict(zip(tally, known, strict=True)) | found
+            self._name(window, lines, range(start, stop), all_kinds)
         for (key, count), kind in zip(tally.items(), known, strict=True):
             if kind is None:
                 kind = found[key]  # noqa: PLW2901 - the gap in what was known
@@ -200,6 +218,23 @@ class StreamWindows:
                 first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
             at = start + (keys.index(key) if first is None else first[key])
             samples[kind] = self._sample(lines, at, short=len(samples) >= FULL_SAMPLES)
+
+    def _name(
+        self, window: _Open, lines: Lines, places: range, kinds: Mapping[bytes, LineKind | None]
+    ) -> None:
+        """Note the lines that belong to sessions; continuations go with their heads."""
+        raw, keys, seconds = lines.raw, lines.keys, lines.seconds
+        for n in places:
+            kind = kinds.get(keys[n])
+            if kind is None or kind is CONTINUATION:
+                continue
+            second = seconds[n]
+            at = window.start if second is None else second
+            for rule, session in self._finder.find(raw[n]):
+                if len(window.named) < MOST_NAMED:
+                    window.named.append((rule, session, kind, at))
+                else:
+                    self.facts["session_lines"] += 1
 
     def _sample(self, lines: Lines, at: int, *, short: bool) -> tuple[float, list[bytes]]:
         second = lines.seconds[at]
@@ -268,6 +303,7 @@ class StreamWindows:
             lines=window.lines,
             continuations=window.continuations,
             other=window.other,
+            named=window.named,
         )
 
     # --- saved at a cut ---------------------------------------------------------------------
@@ -296,6 +332,7 @@ class StreamWindows:
                     w.lines,
                     w.continuations,
                     w.other,
+                    save_named(w.named),
                 ]
                 for index, w in sorted(self._open.items())
             ],
@@ -321,14 +358,16 @@ class StreamWindows:
         clock = self._clock
         clock.high, clock.last, clock.floor = state["high"], state["last"], state["floor"]
         clock.jump = None if state["jump"] is None else (state["jump"][0], state["jump"][1])
-        for index, counts, samples, lines, continuations, other in state["open"]:
+        for index, counts, samples, lines, continuations, other, named in state["open"]:
             found = load_counts(counts)
             self._open[index] = _Open(
+                start=index * settings.width,
                 counts=found,
                 samples={k: (at, list(t)) for k, at, t in zip(found, *samples, strict=True)},
                 lines=lines,
                 continuations=continuations,
                 other=other,
+                named=load_named(named),
             )
         if state["tail"] is not None:
             index, position = state["tail"]

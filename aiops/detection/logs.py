@@ -8,14 +8,16 @@ together at minute marks, and only for time in which the stream was watched.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from aiops.detection.firsts import FirstSights, Workload
 from aiops.detection.flows import Flows
+from aiops.detection.sessions import SessionFlows
 from aiops.model import Anomaly, LineKind, LogWindow, Section, Severity
+from aiops.sessions import SessionRule
 
 _VERSION = 2
 
@@ -23,15 +25,26 @@ _VERSION = 2
 class LogDetection:
     """Own the templates and the rates of all log streams."""
 
-    def __init__(self, *, width: float = 10.0, max_templates: int = 2000) -> None:
+    def __init__(
+        self,
+        *,
+        width: float = 10.0,
+        max_templates: int = 2000,
+        sessions: Sequence[SessionRule] = (),
+    ) -> None:
         self.period = max(math.ceil(60.0 / width) * width, width)
+        self.sessions = SessionFlows(sessions)
         self._firsts = FirstSights(max_templates=max_templates)
         self._flows = Flows(self.period)
 
     def judge(self, window: LogWindow, threshold: float) -> list[Anomaly]:
         """Learn one closed window and return what was never seen before."""
         self._flows.count(window)
-        return self._firsts.judge(window, threshold)
+        found = self._firsts.judge(window, threshold)
+        if window.named:
+            workload = window.stream.workload
+            self.sessions.add(window, lambda kind: self.template_id(workload, kind))
+        return found
 
     # --- every minute -----------------------------------------------------------------------
 
@@ -47,7 +60,11 @@ class LogDetection:
 
     def roll(self, watched: Callable[[str], float | None], threshold: float) -> list[Anomaly]:
         """Judge the minute that ends at the mark; *watched* says how far a stream was watched."""
-        return self._flows.roll(watched, threshold)
+        mark = self._flows.mark
+        found = self._flows.roll(watched, threshold)
+        if mark is None:
+            return found
+        return found + self.sessions.roll(mark, self.period, threshold)
 
     def skip_to(self, at: float) -> None:
         """Leave out the marks before *at*: nothing was watched in a gap of days."""
@@ -59,12 +76,15 @@ class LogDetection:
         """Return and clear how many templates made room and how many flows were refused."""
         facts = {"evicted": self._firsts.evicted, "flows_refused": self._flows.refused}
         self._firsts.evicted = self._flows.refused = 0
+        for fact, count in self.sessions.facts.items():
+            facts[fact] = facts.get(fact, 0) + count
+        self.sessions.facts.clear()
         return facts
 
     @property
     def rows(self) -> int:
         """Return how many rows are judged per period: tests per second = rows / period."""
-        return len(self._flows)
+        return len(self._flows) + len(self.sessions)
 
     @property
     def template_count(self) -> int:
@@ -112,7 +132,8 @@ class LogDetection:
             workloads[name], parts = workload.to_state(f"{n}.")
             arrays |= parts
         header = {"period": self.period, "workloads": workloads}
-        return [Section("logs", _VERSION, header, arrays), *self._flows.to_sections()]
+        logs = Section("logs", _VERSION, header, arrays)
+        return [logs, *self._flows.to_sections(), self.sessions.to_section()]
 
     def restore(self, sections: dict[str, Section]) -> None:
         """Take back what ``to_sections`` returned; a missing or unknown part stays cold."""
@@ -124,3 +145,5 @@ class LogDetection:
                 self._firsts.workloads[name] = workload
         if (flows := sections.get("log_rows")) is not None:
             self._flows.restore(flows)
+        if (sessions := sections.get("sessions")) is not None:
+            self.sessions.restore(sessions)

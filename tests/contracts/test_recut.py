@@ -31,6 +31,7 @@ from aiops.model import (
     Transition,
     Watched,
 )
+from aiops.sessions import SessionRule
 from aiops.shop import Shop
 from aiops.shop.scenarios import fault
 from aiops.storage.sections import read_sections, write_sections
@@ -227,6 +228,59 @@ def test_files_give_the_same_bytes_however_they_are_read(of: int, seed: int, mos
     whole = run(recut(inputs, random.Random(0), 10_000))
     again = run(recut(inputs, random.Random(seed), most), restarts=0.03, forgets=True, seed=seed)
     same(whole, again)
+
+
+FLOWS = WindowSettings(
+    sessions=(
+        SessionRule("order", pattern=r"(?:order|user|cache|lost) (\d{1,2})", idle=40.0, max_open=9),
+        SessionRule("level", field="service", streams="c*"),
+    )
+)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**16), st.integers(0, 2**16), st.sampled_from((1, 3, 20, 1000)))
+def test_sessions_are_the_same_however_files_are_read(of: int, seed: int, most: int) -> None:
+    """Open sessions, what they taught and what was told of them survive any cut to the byte."""
+    flowing = replace(QUIET, window=FLOWS)
+    inputs = files(of)
+    whole = run(recut(inputs, random.Random(0), 10_000), flowing)
+    again = run(
+        recut(inputs, random.Random(seed), most), flowing, restarts=0.03, forgets=True, seed=seed
+    )
+    same(whole, again)
+
+
+def requests(minutes: int, *, lossy: range) -> list[tuple[Stream, list[bytes]]]:
+    """Make two services that pass requests on; in some minutes one in three loses a step."""
+    cart, mail = [], []
+    for n in range(minutes * 30):
+        at = START + 2.0 * n
+        cart.append(shaped(0, at, "INFO", f"order {n} accepted").encode())
+        if n // 30 not in lossy or n % 3:
+            mail.append(shaped(0, at + 0.3, "INFO", f"order {n} confirmed by mail").encode())
+        cart.append(shaped(0, at + 0.9, "INFO", f"order {n} answered").encode())
+    return [(stream(0), cart), (stream(2), mail)]
+
+
+def test_requests_that_lose_a_step_open_the_same_incident_however_they_are_read() -> None:
+    """A burst of odd sessions is one incident, of the service whose step is missing."""
+    rule = SessionRule("request", pattern=r"order (\d+)", idle=20.0)
+    flowing = replace(QUIET, window=WindowSettings(sessions=(rule,)))
+    inputs = requests(50, lossy=range(40, 44))
+    whole = run(recut(inputs, random.Random(0), 10_000), flowing)
+    again = run(recut(inputs, random.Random(7), 60), flowing, restarts=0.01, seed=7)
+    same(whole, again)
+
+    opened = [t for t in msgspec.json.decode(whole.transitions) if t["kind"] == "opened"]
+    assert len(opened) == 1
+    (anomaly, *_) = [a for a in opened[0]["incident"]["anomalies"] if a["kind"] == "session"]
+    assert anomaly["series"]["entity"] == "service:mail"
+    assert "without" in anomaly["reason"]
+    assert "confirmed by mail" in anomaly["reason"]
+
+    calm = run(recut(requests(50, lossy=range(0)), random.Random(0), 10_000), flowing)
+    assert calm.transitions == b"[]"
 
 
 @settings(max_examples=30)

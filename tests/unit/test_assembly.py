@@ -109,3 +109,23 @@ def test_a_channel_sets_its_own_pace() -> None:
 
     assert (plan.paces["ntfy"].rate, plan.paces["ntfy"].deadline) == (0.5, 120.0)
     assert (plan.paces["exec"].rate, plan.paces["exec"].deadline) == (5.0, 20.0)
+
+
+def test_session_tables_reach_the_windows() -> None:
+    """What names sessions is in the settings that streams are decoded with."""
+    plan = build(Settings(sessions=[{"name": "request", "field": "trace_id", "idle": "30s"}]))
+    (rule,) = plan.engine.window.sessions
+
+    assert (rule.name, rule.field, rule.idle, rule.streams) == ("request", "trace_id", 30.0, "*")
+
+
+def test_wrong_session_tables_are_told() -> None:
+    """Twin names, a pattern that is none and a table that names nothing: one line each."""
+    found = problems(
+        sessions=[{"name": "a", "pattern": "("}, {"name": "a"}, {"name": "b", "field": "x"}]
+    )
+
+    assert len(found) == 3
+    assert any("two tables are named 'a'" in p for p in found)
+    assert any("sessions[0]: pattern = '('" in p for p in found)
+    assert any("sessions[1]: give either pattern or field" in p for p in found)

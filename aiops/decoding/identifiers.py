@@ -1,0 +1,49 @@
+"""Find to which request, job or block a line belongs, for streams where somebody asked for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Final
+
+from aiops.model import Stream
+from aiops.sessions import SessionRule
+
+LONGEST: Final = 200
+"""Bytes of an identifier; what is longer is cut."""
+
+Search = Callable[[bytes], "re.Match[bytes] | None"]
+
+
+class Finder:
+    """Name the sessions that lines of one stream belong to."""
+
+    __slots__ = ("_rules",)
+
+    def __init__(self, stream: Stream, rules: tuple[SessionRule, ...]) -> None:
+        self._rules = [(rule.name, _search(rule)) for rule in rules if _fits(rule, stream)]
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def find(self, line: bytes) -> list[tuple[str, str]]:
+        """Return (rule, identifier) of every rule that finds one."""
+        found = []
+        for name, search in self._rules:
+            match = search(line)
+            if match is not None and (named := match[match.re.groups]):
+                found.append((name, named[:LONGEST].decode("utf-8", "replace")))
+        return found
+
+
+def _fits(rule: SessionRule, stream: Stream) -> bool:
+    names = (stream.id, stream.entity, stream.entity.partition(":")[2])
+    return any(fnmatchcase(name, rule.streams) for name in names)
+
+
+def _search(rule: SessionRule) -> Search:
+    if rule.pattern:
+        return re.compile(rule.pattern.encode()).search
+    name = re.escape(rule.field.encode())
+    return re.compile(rb'(?:"%b"\s*:\s*|(?<![\w.])%b=)"?([^\s",}]+)' % (name, name)).search
