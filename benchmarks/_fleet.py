@@ -129,7 +129,7 @@ class Fleet:
         laplace = self._laplace[heavy]
         tails = rng.laplace(0.0, np.sqrt(0.5), shape)
         chi = rng.standard_gamma(
-            self._freedom[heavy][~laplace] / 2.0, shape[:1] + ((~laplace).sum(),)
+            self._freedom[heavy][~laplace] / 2.0, (*shape[:1], (~laplace).sum())
         )
         chi *= 2.0 / self._freedom[heavy][~laplace]
         tails[:, ~laplace] = noise[:, heavy][:, ~laplace] / np.sqrt(chi)
