@@ -22,6 +22,7 @@ import numpy as np
 
 from aiops.commands import alert
 from aiops.decoding.stamps import read_moment
+from aiops.detection.direction import unit_of
 from aiops.engine import Engine
 from aiops.entities import as_entity, split_labels
 from aiops.errors import ConfigError
@@ -199,22 +200,6 @@ def parse_series(header: str, default: str) -> Series:
 
 def _labels(text: str) -> dict[str, str]:
     return {m[1]: m[2].replace('\\"', '"') for m in _LABEL.finditer(text)}
-
-
-_UNITS = (
-    ("_seconds", "s"),
-    ("_milliseconds", "ms"),
-    ("_ms", "ms"),
-    ("_bytes", "bytes"),
-    ("_ratio", "ratio"),
-    ("_percent", "%"),
-)
-
-
-def unit_of(name: str) -> str:
-    """Guess the unit of a metric from the ending of its name (Prometheus conventions)."""
-    bare = _COUNTER_NAME.sub("", name)
-    return next((unit for ending, unit in _UNITS if bare.endswith(ending)), "")
 
 
 def _points(path: str, outcome: Outcome) -> Iterator[Points]:

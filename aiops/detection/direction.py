@@ -57,6 +57,9 @@ _SUFFIXES = {
     "kib": "KiB",
     "mib": "MiB",
 }
+# CpuUsageRate(%): people write units so at the heads of columns.
+_IN_BRACKETS = re.compile(r"\(([%\w/]{1,12})\)$")
+_BRACKETED = {"s": "seconds", "B": "bytes", "Mi": "MiB", "Ki": "KiB", "percent": "%"}
 # What OpenTelemetry writes (UCUM) where people write a word, or nothing.
 _UCUM = {"1": "", "By": "bytes", "Cel": "celsius", "By/s": "bytes/s"}
 
@@ -76,7 +79,10 @@ def unit_of(name: str, known: str = "") -> str:
     if known:
         # {request} and its kin only annotate: a count of requests.
         return _UCUM.get(known, known[1:-1] if known[0] == "{" and known[-1] == "}" else known)
-    stem = name.partition("{")[0].lower().removesuffix("_total").removesuffix("_sum")
+    bare = name.partition("{")[0]
+    if (said := _IN_BRACKETS.search(bare)) is not None:
+        return _BRACKETED.get(said[1], said[1])
+    stem = bare.lower().removesuffix("_total").removesuffix("_sum")
     stem, per, _ = stem.partition("_per_second")
     end = stem.replace(".", "_").rpartition("_")[2]
     unit = (_SUFFIXES[end] or end) if end in _SUFFIXES else ""

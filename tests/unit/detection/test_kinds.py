@@ -193,6 +193,28 @@ def test_after_a_gap_nothing_is_missing() -> None:
     page.usual(20, {"d": 4.0})
 
 
+def test_points_out_of_order_change_nothing() -> None:
+    """A page of ten minutes ago, full of wrong values, is as if it had not come."""
+
+    def run(*, stray: bool) -> list[Anomaly]:
+        page, found = Page("up", "disk_used_ratio", "replicas", "gone"), []
+        for n in range(420):
+            values = {"up": float(n < 400), "replicas": 3.0 - (n > 410), "gone": 1.0}
+            values["disk_used_ratio"] = 0.5 + 0.006 * max(n - 350, 0) + 1e-3 * page.moving(0.0)
+            if n > 380:
+                del values["gone"]
+            found += page.see(values)
+            if stray and n % 7 == 0:
+                at, page.at = page.at, page.at - 11 * MINUTE
+                page.see({"up": 0.0, "disk_used_ratio": 0.9, "replicas": 1.0, "gone": 1.0})
+                page.at = at
+        return found
+
+    found = run(stray=False)
+    assert {"state", "saturation", "missing"} <= {a.kind for a in found}
+    assert run(stray=True) == found
+
+
 def test_memories_are_bounded_and_it_is_counted() -> None:
     """Beyond the bound a series has no kind, and the others go on."""
     metrics = MetricDetection(max_series=3, multivariate="", drift="")
@@ -303,6 +325,9 @@ def test_rules_change_while_it_runs() -> None:
         ("queue.size", "{message}", "message"),
         ("system.cpu.utilization", "1", ""),
         ("requests_total", "", ""),
+        ("CpuUsageRate(%)", "", "%"),
+        ("PodServerLatencyP99(s)", "", "seconds"),
+        ('MemoryUsage(Mi){pod="a"}', "", "MiB"),
     ],
 )
 def test_units_follow_conventions(name: str, known: str, unit: str) -> None:
