@@ -25,7 +25,7 @@ KINDS = sorted(set(RECEIVERS) - ELSEWHERE)
 
 
 def file_of(kind: str) -> Path:
-    return FOLDER / f"{kind}.{'txt' if kind == 'email' else 'json'}"
+    return FOLDER / f"{kind}.json"
 
 
 async def said(kind: str, folder: Path) -> str:
@@ -38,7 +38,7 @@ async def said(kind: str, folder: Path) -> str:
         await tell(notifier, life())
         await notifier.close()
     if kind == "email":
-        return "\n".join(mail.decode("ascii").replace("\r\n", "\n") for mail in one.mails)
+        return _shown([mail.decode("ascii").split("\r\n") for mail in one.mails])
     if kind == "exec":
         return _shown(one.told)
     return _shown([_request(call) for call in one.calls])

@@ -171,7 +171,7 @@ async def test_a_reply_is_retried_with_its_edit(tmp_path: Path) -> None:
 async def test_a_no_in_a_200_is_a_no(
     error: str, kind: type[Exception], reason: str, tmp_path: Path
 ) -> None:
-    """Slack says no with 200 and ``ok: false``; some of its noes pass by."""
+    """Slack says no with 200 and ``ok: false``; some of its refusals pass by."""
     from aiohttp import web
 
     async with speaking("slack_bot", tmp_path) as (one, notifier):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,32 @@ async def test_nothing_is_sent_in_the_clear(tmp_path: Path) -> None:
     assert caught.value.reason == "unsupported"
     assert one.mails == []
     assert "MAIL" not in " ".join(one.said)
+
+
+async def test_a_server_that_speaks_no_tls_is_said_so(tmp_path: Path) -> None:
+    """Where TLS was asked for from the start a greeting in the clear is no greeting."""
+    async with speaking(tmp_path, security="tls") as (one, notifier):
+        with pytest.raises(Transient, match="TLS failed") as caught:
+            await notifier.send(OPENED)
+
+    assert caught.value.reason == "tls"
+    assert one.mails == []
+
+
+async def test_an_unknown_host_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is not found may be found later."""
+
+    def nowhere(*_: object, **__: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+    async with speaking(tmp_path) as (_, notifier):
+        monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+        with pytest.raises(Transient, match="name not found") as caught:
+            await notifier.send(OPENED)
+
+    assert caught.value.reason == "dns"
 
 
 async def test_certificates_that_are_not_there_are_named(tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ class Email:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example\r\n")
         while line := await reader.readline():
-            self.said.append(line.decode().strip())
-            verb = line.split()[0].upper()
+            self.said.append(line.decode("utf-8", "replace").strip())
+            verb = (line.split() or [b""])[0].upper()
             if verb == b"STARTTLS":
                 writer.write(b"220 go on\r\n")
                 await writer.start_tls(self._context())
