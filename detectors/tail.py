@@ -7,7 +7,17 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import PRIOR_COUNT, PRIOR_SHAPE, Wide
+from detectors.calibrate import Wide
+
+SHARE: Final = 0.02
+"""Share of samples above the edge: fifty make one of the tail."""
+
+PRIOR_SHAPE: Final = 0.2
+"""Mean excess of log scores above the edge before any was seen: the tail of Student's t with five
+degrees of freedom. `benchmarks/tails.py` compares it with others on families of noise …"""
+
+PRIOR_COUNT: Final = 20.0
+"""… and exceedances that it weighs."""
 
 _LN10: Final = math.log(10.0)
 
@@ -15,17 +25,20 @@ _LN10: Final = math.log(10.0)
 class Tail:
     """Hold the tail of one score in 500 fixed bins of ``log(1 + score)``, about 4 KB.
 
-    Exact counts below the 97 % point, an exponential (Pareto in the raw score) above it, whose
-    mean excess is shrunk to the prior of ``TailCalibrator``. Forgets in seconds of *memory*.
+    Exact counts below the edge that *share* of the samples pass, an exponential (Pareto in the
+    raw score) above it, whose mean excess is shrunk to *shape*. Forgets in seconds of *memory*.
     """
 
     BINS: Final = 500
     WIDTH: Final = 0.02
-    SHARE: Final = 0.03
     LEAST: Final = 20.0
 
-    def __init__(self, *, memory: float = 28 * 86400.0) -> None:
+    def __init__(
+        self, *, memory: float = 28 * 86400.0, share: float = SHARE, shape: float = PRIOR_SHAPE
+    ) -> None:
         self.memory = memory
+        self._share = share
+        self._shape = shape
         self._counts: Wide = np.zeros(self.BINS)
         self._middle: Wide = self.WIDTH * (np.arange(self.BINS, dtype=np.float64) + 0.5)
         self._total = 0.0
@@ -35,7 +48,7 @@ class Tail:
 
     @property
     def edge(self) -> float:
-        """Return the raw score that the ``SHARE`` of samples passes."""
+        """Return the raw score that the share of samples passes."""
         return math.expm1(max(self._edge, 1) * self.WIDTH)
 
     def surprise(self, raw: float | None) -> float | None:
@@ -50,7 +63,7 @@ class Tail:
         tail = self._counts[self._edge :]
         count = float(tail.sum())
         excess = float(tail @ (self._middle[self._edge :] - edge))
-        mean = (excess + PRIOR_COUNT * PRIOR_SHAPE) / (count + PRIOR_COUNT)
+        mean = (excess + PRIOR_COUNT * self._shape) / (count + PRIOR_COUNT)
         share = (count + 1.0) / (self._total + 1.0)
         return max(-math.log10(share), 0.0) + (y - edge) / mean / _LN10
 
@@ -67,7 +80,7 @@ class Tail:
         self._learned += 1
         if self._learned < 200 or self._learned % 16 == 0:
             above = np.cumsum(self._counts[::-1])[::-1]
-            self._edge = int(np.searchsorted(-above, -self.SHARE * self._total))
+            self._edge = int(np.searchsorted(-above, -self._share * self._total))
 
     def to_array(self) -> Wide:
         """Return the state as one array."""
