@@ -92,7 +92,7 @@ class Heartbeats:
         beat = np.where(beat > 1e11, beat / 1000.0, beat)  # milliseconds
         # A time in the future, or of long ago, is none.
         beat[~((beat > at - 400 * 86400.0) & (beat <= at + 60.0))] = np.nan
-        known = np.flatnonzero(~np.isnan(beat))
+        known = np.flatnonzero(~np.isnan(beat) & (t["seen_at"][rows] <= at))
         t["seen_at"][rows[known]] = at
         t["seen"][rows[known]] += 1.0
         for i in known.tolist():

@@ -45,7 +45,8 @@ class Levels:
     def turn(self, rows: NDArray[np.intp], s: int, at: float) -> NDArray[np.intp]:
         """Let time reach *at* in the rings of one width; return the rows whose bucket is over."""
         now = math.floor(at / WIDTHS[s])
-        new = np.asarray(rows[self._table["bucket"][rows, s] != now], np.intp)
+        # What comes too late joins the open bucket.
+        new = np.asarray(rows[~(self._table["bucket"][rows, s] >= now)], np.intp)
         if len(new):
             self._close(new, s, now, at)
         return new

@@ -90,14 +90,16 @@ class Missing:
         restarted: bool,
     ) -> list[Anomaly]:
         """Learn which names came, and return one fact an entity about those that did not."""
-        came = np.zeros(len(expected.rows), np.bool_)
+        t, rows = self._table, expected.rows
+        if (t["seen_at"][rows] > at).any():
+            return []
+        came = np.zeros(len(rows), np.bool_)
         placed = expected.place >= 0
         came[expected.place[placed & ~np.isnan(values)]] = True
         down = expected.up >= 0 and values[expected.up] == 0.0
         if down or not (came & ~expected.own).any():
             self._blind.add(source)
             return []
-        t, rows = self._table, expected.rows
         t["seen_at"][rows] = at
         absent = ~came
         if restarted or source in self._blind:

@@ -97,7 +97,7 @@ class Saturation:
         used[things.said] = np.minimum(used[things.said], 1.0)
         # An unlimited quota is told as 0, -1 or an absurd number; nothing is more than full.
         used[~((whole > 0.0) & (whole < 1e17) & (used >= -0.01) & (used <= 1.05))] = np.nan
-        known = ~np.isnan(used)
+        known = ~np.isnan(used) & (t["seen_at"][rows] <= at)
         if known.any():
             self._learn(rows[known], at, used[known], threshold)
         return [

@@ -149,7 +149,7 @@ class States:
 
     def _learn(self, stated: Stated, at: float, values: NDArray[np.float64]) -> None:
         t = self._table
-        known = np.flatnonzero(np.isfinite(values))
+        known = np.flatnonzero(np.isfinite(values) & (t["seen_at"][stated.rows] <= at))
         rows, v = stated.rows[known], values[known]
         t["seen_at"][rows] = at
         t["seen"][rows] += 1.0
