@@ -89,7 +89,7 @@ def test_lines_with_odd_words_are_named(lines: list[bytes]) -> None:
     for i, (key, line) in enumerate(zip(keys, masked, strict=True)):
         if any(map(is_odd, [*key.split(), *line.split()])):
             assert i in odd
-        elif len(key) < 500 and not {0, 1} & {*key}:
+        elif len(key) < 500 and not {0, 1} & {*key} and not re.search(rb"Sat|Sun|May", line):
             assert i not in odd
 
 
