@@ -103,3 +103,18 @@ def test_work_that_was_asked_for_is_no_story() -> None:
     asked = busy(factor=30.0, surprise=4.0, name="request_rate")
     assert opens([flood], chance=CHANCE)
     assert not opens([flood, asked], chance=CHANCE)
+
+
+def test_strangers_coincide_more_often_than_neighbours() -> None:
+    """Where nobody knows who calls whom, all entities are linked: one of them proves less."""
+    known = odds(7.0, 33.0, 500, 300.0)
+    unknown = odds(7.0, 33.0, 500, 300.0, strange=120.0)
+    pair = [
+        anomaly("service:cart", "m1", surprise=5.8),
+        anomaly("service:auth", "m2", surprise=5.0),
+    ]
+    own = [anomaly("service:cart", "m1", surprise=5.8), anomaly("service:cart", "m2", surprise=9.0)]
+
+    assert opens(pair, chance=known)
+    assert not opens(pair, chance=unknown)
+    assert opens(own, chance=unknown)
