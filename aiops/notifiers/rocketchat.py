@@ -11,7 +11,7 @@ from pydantic import Field
 from aiops.config import Duration, Secret, read_secret
 from aiops.errors import ConfigError, Rejected, Transient
 from aiops.notifiers.markdown import attached
-from aiops.notifiers.post import Poster, Url, checked_url, said, told_to_wait, wait_of
+from aiops.notifiers.post import Poster, Url, checked_url, said, told_to_wait
 from aiops.redaction import harmless
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ class RocketchatNotifier:
         if "error-too-many-requests" in why:
             # It comes with 400 or 429, and the wait in words.
             text = f'notifier "{self.name}": the receiver says {why}'
-            after = answer.after if wait is None else wait_of(float(wait[1]))
-            raise Transient(text, after=after, reason="rate_limited")
+            raise Transient(text, after=answer.after, reason="rate_limited")
         self._poster.judge(self._url, answer, why)
         if found.get("success") is False:
             raise Rejected(f'notifier "{self.name}": the receiver answered 200 but said {why}')

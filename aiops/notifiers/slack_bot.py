@@ -25,8 +25,10 @@ _LOST = frozenset(
         "cant_update_message",
         "channel_not_found",
         "edit_window_closed",
+        "is_archived",
         "is_inactive",
         "message_not_found",
+        "not_in_channel",
         "thread_not_found",
     }
 )

@@ -26,7 +26,14 @@ TEXT = 4096
 
 _HEAD = 500
 _RECEIPT = re.compile(r"(-?[0-9]{1,20}|@\w{1,64})/([0-9]{1,20})", re.ASCII)
-_LOST = ("message to edit not found", "message can't be edited", "message_id_invalid")
+# Why an edit is hopeless; whether the chat takes anything at all is seen when it is told anew.
+_LOST = (
+    "chat not found",
+    "forbidden",
+    "message can't be edited",
+    "message to edit not found",
+    "message_id_invalid",
+)
 _UNCHANGED = "message is not modified"
 
 

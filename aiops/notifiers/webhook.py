@@ -109,6 +109,7 @@ def event(notification: Notification, source: str) -> bytes:
                 "seq": incident.seq,
                 "title": harmless(notification.title),
                 "story": harmless(notification.body, lines=True),
+                "link": notification.link,
             },
         }
     )

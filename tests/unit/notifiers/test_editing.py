@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
 
 from aiops.config import build_component
 from aiops.errors import ConfigError, Rejected, Transient
@@ -78,6 +79,29 @@ async def test_a_message_that_is_gone_is_told_anew(kind: str, tmp_path: Path) ->
         (message,) = one.messages.values()
         assert "UPDATED" in str(message)
         assert again is not None
+
+
+@pytest.mark.parametrize(("kind", "chat"), [("slack_bot", "C0OLD/1.1"), ("telegram", "-5/9")])
+async def test_a_channel_that_was_changed_gets_the_story_anew(
+    kind: str, chat: str, tmp_path: Path
+) -> None:
+    """The message is in a room that the channel left: the one that is configured hears of it."""
+    async with speaking(kind, tmp_path) as (one, notifier):
+        again = await notifier.send(replace(RESOLVED, receipt=chat))
+
+        assert len(one.messages) == 1
+        assert again is not None
+
+
+async def test_a_chat_that_refuses_everything_is_final(tmp_path: Path) -> None:
+    """When the bot was thrown out the edit and the new message are refused, and that is said."""
+    words = {"ok": False, "error_code": 403, "description": "Forbidden: bot was kicked"}
+    async with speaking("telegram", tmp_path) as (one, notifier):
+        one.answer = lambda _: web.json_response(words, status=403)
+        with pytest.raises(Rejected, match="bot was kicked") as caught:
+            await notifier.send(replace(RESOLVED, receipt="-100/7"))
+
+    assert caught.value.reason == "auth"
 
 
 @each
@@ -172,8 +196,6 @@ async def test_a_no_in_a_200_is_a_no(
     error: str, kind: type[Exception], reason: str, tmp_path: Path
 ) -> None:
     """Slack says no with 200 and ``ok: false``; some of its refusals pass by."""
-    from aiohttp import web
-
     async with speaking("slack_bot", tmp_path) as (one, notifier):
         one.answer = lambda _: web.json_response({"ok": False, "error": error})
         with pytest.raises(kind) as caught:
@@ -188,8 +210,6 @@ async def test_blocks_that_slack_refuses_are_sent_as_text(tmp_path: Path) -> Non
         take, tries = one.answer, []
 
         def picky(call: Any) -> Any:
-            from aiohttp import web
-
             tries.append(call.said)
             if "blocks" in call.said:
                 return web.json_response({"ok": False, "error": "invalid_blocks"})

@@ -53,6 +53,7 @@ async def test_the_body_is_a_cloud_event(receiver: Any, tell: Any, closing: Any)
     assert data["seq"] == 4
     assert data["suspects"][0]["reasons"] == ["first to fail"]
     assert data["title"] == "payments fail in service cart"
+    assert data["link"] == ""
     assert data["story"].startswith("RESOLVED error: payments fail")
     assert seen.headers["Content-Type"] == "application/cloudevents+json; charset=utf-8"
     assert seen.headers["webhook-id"] == "INC-1-4-ops"
