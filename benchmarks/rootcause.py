@@ -45,7 +45,7 @@ HELD = 480.0  # a Nezha fault lasts less than this, the next one begins later
 
 @dataclass(frozen=True)
 class Fault:
-    """One labelled fault: told incidents that open in [begun, over) are about it."""
+    """One labelled fault: what is told first in [begun, over) is about it."""
 
     name: str
     kind: str
@@ -209,17 +209,19 @@ def _number(cell: str) -> float:
 # --- scoring --------------------------------------------------------------------------------
 
 
-def play(case: Case) -> list[Incident]:
-    """Return the told incidents of a case as they were last seen, in order of opening."""
+def play(case: Case) -> list[tuple[float, Incident]]:
+    """Return when each story was told first or again, and its last picture until it ended."""
     engine = Engine(EngineSettings(calls=case.calls))
-    seen: dict[str, Incident] = {}
+    stories: list[tuple[float, Incident]] = []
+    latest: dict[str, int] = {}
     done = (t for item in case.inputs for t in engine.feed(item))
     for t in chain(done, engine.close_streams(), engine.finish()):
-        if t.kind is TransitionKind.MERGED:
-            seen.pop(t.incident.id, None)
-        else:
-            seen[t.incident.id] = t.incident
-    return sorted((i for i in seen.values() if i.told), key=lambda i: (i.opened_at, i.id))
+        if t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED) and t.tell:
+            latest[t.incident.id] = len(stories)
+            stories.append((t.at, t.incident))
+        elif (n := latest.get(t.incident.id)) is not None and t.kind is not TransitionKind.MERGED:
+            stories[n] = stories[n][0], t.incident
+    return stories
 
 
 def measure(cases: Iterator[Case], *, show: bool) -> tuple[dict[str, Score], Counter[str]]:
@@ -228,10 +230,10 @@ def measure(cases: Iterator[Case], *, show: bool) -> tuple[dict[str, Score], Cou
     other: Counter[str] = Counter()
     for case in cases:
         told = play(case)
-        used: set[str] = set()
+        used: set[tuple[str, int]] = set()
         for fault in case.faults:
-            about = [i for i in told if fault.begun <= i.opened_at < fault.over]
-            used |= {i.id for i in about}
+            about = [i for at, i in told if fault.begun <= at < fault.over]
+            used |= {(i.id, i.seq) for i in about}
             best = about[0] if about else None
             names = [s.entity for s in best.suspects] if best else []
             rank = names.index(fault.root) + 1 if fault.root in names else None
@@ -242,7 +244,7 @@ def measure(cases: Iterator[Case], *, show: bool) -> tuple[dict[str, Score], Cou
             if show:
                 _show(fault, best, rank)
         other["told"] += len(told)
-        other["about no fault"] += len([i for i in told if i.id not in used])
+        other["about no fault"] += len([i for _, i in told if (i.id, i.seq) not in used])
     return scores, other
 
 
