@@ -112,15 +112,17 @@ class EventTables:
 
     def read(self, counts: Mapping[str, float]) -> Reading:
         """Read one session; at least one must have been learned."""
-        size, unit = len(self._tables), self._unit
-        total = self._total / unit
+        size, unit, weight = len(self._tables), self._unit, self._total
+        total = weight / unit
         log_total = math.log(total + 1.0)
-        seen = self._seen[:size] / unit
-        absent = np.maximum(total - seen, 0.0)
-        gone = log_total - np.log(absent + 0.5)
-        first, second = self._first[:size] / unit, self._second[:size] / unit
-        mean = (absent * gone + seen * log_total - first) / total
-        square = absent * gone**2 + seen * log_total**2 - 2.0 * log_total * first + second
+        seen, first = self._seen[:size], self._first[:size]
+        # All in units of the newest session, so that nothing is scaled but the numbers.
+        absent = weight - seen
+        gone = log_total + math.log(unit) - np.log(absent + 0.5 * unit)
+        rare = absent * gone
+        present = seen * log_total - first
+        mean = (rare + present) / weight
+        square = rare * gone + log_total * (present - first) + self._second[:size]
         surprise = gone
         unseen = []
         for event, count in counts.items():
@@ -129,12 +131,12 @@ class EventTables:
                 unseen.append(event)
             else:
                 bucket = int(count) if 1.0 <= count <= _EXACT else bucket_of(count)
-                weight = self._tail(self._tables[place], bucket)
-                surprise[place] = log_total - math.log(weight + 0.5)
+                tail = self._tail(self._tables[place], bucket)
+                surprise[place] = log_total - math.log(tail + 0.5)
         nats = surprise - mean
         # One session that is surprising by a nat more counts as seen: nothing is quite certain.
-        spread = np.maximum(square / total - mean**2, 0.0) + (surprise**2 + 1.0) / (total + 1.0)
-        z = nats / np.sqrt(spread)
+        own = np.maximum(square / weight - mean * mean, 0.0)
+        z = nats / np.sqrt(own + (surprise * surprise + 1.0) / (total + 1.0))
         power, whole = float((np.maximum(z, 0.0) ** NORM).sum()), float(nats.sum())
         if unseen:
             new, new_z = self._news(total, log_total)
@@ -189,9 +191,10 @@ class EventTables:
             places.append(place)
             first.append(weight * new - old * log)
             second.append(weight * new * new - old * log * log)
-        self._seen[places] += unit
-        self._first[places] += first
-        self._second[places] += second
+        where = np.array(places, np.intp)
+        self._seen[where] += unit
+        self._first[where] += first
+        self._second[where] += second
         self._unit *= 1.0 / (1.0 - 1.0 / self.memory)
         if self._unit > _RESCALE:
             self._rescale()

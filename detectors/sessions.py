@@ -73,6 +73,14 @@ class Oddity:
     usual: float | None = None
 
 
+class _Parts(NamedTuple):
+    """A session taken apart: what is counted of it."""
+
+    counts: Mapping[str, float]
+    steps: Mapping[Step, None] | None
+    seconds: float | None
+
+
 class _Judged(NamedTuple):
     counts: Reading
     step: OddStep | None
@@ -104,8 +112,9 @@ class SessionDetector:
         self._tails = {name: Tail(floor) for name, floor in FLOORS.items()}
         self._gate = Gate(FLOORS["whole"])
         self._kept_out = 0.0
-        # A pure cache: what is scored is most often learned next.
-        self._last: tuple[object, int, _Judged] | None = None
+        # Pure caches: what is scored is most often explained and learned next.
+        self._apart: tuple[Session, _Parts] | None = None
+        self._last: tuple[_Parts, int, _Judged] | None = None
 
     @property
     def sessions(self) -> int:
@@ -118,86 +127,80 @@ class SessionDetector:
         return self._tables.refused + self._steps.refused
 
     def score_one(self, x: Features) -> Score:
-        return self._score(x, _checked(x), None, None)
+        return self._score(_Parts(_checked(x), None, None))
 
     def learn_one(self, x: Features) -> None:
-        self._learn(x, _checked(x), None, None)
+        self._learn(_Parts(_checked(x), None, None))
 
     def score(self, session: Session) -> Score:
         """Return how surprising *session* is."""
-        seconds = _checked_seconds(session.seconds)
-        return self._score(session, Counter(session.events), session.events, seconds)
+        return self._score(self._take_apart(session))
 
     def learn(self, session: Session) -> None:
         """Learn *session*; score it before."""
-        seconds = _checked_seconds(session.seconds)
-        self._learn(session, Counter(session.events), session.events, seconds)
+        self._learn(self._take_apart(session))
 
     def explain(self, session: Session, *, most: int = 3) -> tuple[Oddity, ...]:
         """Return what is odd about *session*, the oddest first; nothing before ``FIRST``."""
-        counts = Counter(session.events)
-        judged = self._judge(counts, session.events, _checked_seconds(session.seconds))
-        return () if judged is None else self._explain(judged, counts, session.seconds, most)
+        parts = self._take_apart(session)
+        judged = self._judge(parts)
+        return () if judged is None else self._explain(judged, parts, most)
 
     # --- judging ----------------------------------------------------------------------------
 
-    def _score(
-        self,
-        given: object,
-        counts: Mapping[str, float],
-        events: Sequence[str] | None,
-        seconds: float | None,
-    ) -> Score:
+    def _take_apart(self, session: Session) -> _Parts:
+        if self._apart is not None and self._apart[0] is session:
+            return self._apart[1]
+        seconds = session.seconds
+        if seconds is not None and not (seconds >= 0.0 and math.isfinite(seconds)):
+            raise ValueError(f"seconds = {seconds!r}: give a duration of at least 0")
+        parts = _Parts(Counter(session.events), steps_of(session.events), seconds)
+        self._apart = session, parts
+        return parts
+
+    def _score(self, parts: _Parts) -> Score:
         if self.sessions < WARMUP:
             return UNKNOWN
-        judged = self._judge(counts, events, seconds)
+        judged = self._judge(parts)
         if judged is None:
             return UNKNOWN
-        self._last = (given, self.sessions, judged)
         value = judged.value
         if value < _NOTICED:
             return Score(value=value)
-        found = self._explain(judged, counts, seconds, 1)
+        found = self._explain(judged, parts, 1)
         return Score(value=value, reason=_phrase(found[0]) if found else judged.loudest)
 
-    def _learn(
-        self,
-        given: object,
-        counts: Mapping[str, float],
-        events: Sequence[str] | None,
-        seconds: float | None,
-    ) -> None:
-        judged: _Judged | None
-        if self._last is not None and self._last[0] is given and self._last[1] == self.sessions:
-            judged = self._last[2]
-        else:
-            judged = self._judge(counts, events, seconds)
-        self._last = None
+    def _learn(self, parts: _Parts) -> None:
+        judged = self._judge(parts)
+        self._apart = self._last = None
         if judged is not None:
-            self._calibrate(judged, seconds)
-        elif seconds is not None:
-            self._durations.learn(seconds)
-        self._tables.learn(counts)
-        if events is not None:
-            self._steps.learn(steps_of(events))
+            self._calibrate(judged, parts.seconds)
+        elif parts.seconds is not None:
+            self._durations.learn(parts.seconds)
+        self._tables.learn(parts.counts)
+        if parts.steps is not None:
+            self._steps.learn(parts.steps)
 
-    def _judge(
-        self, counts: Mapping[str, float], events: Sequence[str] | None, seconds: float | None
-    ) -> _Judged | None:
+    def _judge(self, parts: _Parts) -> _Judged | None:
         if self.sessions < FIRST:
             return None
+        if self._last is not None and self._last[0] is parts and self._last[1] == self.sessions:
+            return self._last[2]
+        counts, steps, seconds = parts
         read = self._tables.read(self._tables.fold(counts))
         readings = {"single": read.single, "whole": read.whole}
         step = None
-        if events is not None:
+        if steps is not None:
             seen: dict[str | None, float] = {None: self._tables.total}
             seen.update(self._tables.seen(counts))
-            step = self._steps.read(steps_of(events), seen)
+            step = self._steps.read(steps, seen)
             readings["order"] = step.reading
         if seconds is not None:
             readings["duration"] = self._durations.read(seconds)
         surprises = {name: self._tails[name].surprise(r) for name, r in readings.items()}
-        return _Judged(read, step, readings, surprises)
+        judged = _Judged(read, step, readings, surprises)
+        self._last = parts, self.sessions, judged
+        return judged
 
     def _calibrate(self, judged: _Judged, seconds: float | None) -> None:
         """Learn the readings of a session that is let through."""
@@ -214,9 +217,8 @@ class SessionDetector:
 
     # --- saying why -------------------------------------------------------------------------
 
-    def _explain(
-        self, judged: _Judged, counts: Mapping[str, float], seconds: float | None, most: int
-    ) -> tuple[Oddity, ...]:
+    def _explain(self, judged: _Judged, parts: _Parts, most: int) -> tuple[Oddity, ...]:
+        counts, _, seconds = parts
         found: list[Oddity] = []
         for name in sorted(judged.surprises, key=lambda n: -judged.surprises[n]):
             if judged.surprises[name] < _NOTICED:
@@ -308,9 +310,3 @@ def _checked(x: Features) -> dict[str, float]:
         if not (count >= 0.0 and math.isfinite(count)):
             raise ValueError(f"{event} = {count!r}: give how often the event happened")
     return {event: count for event, count in x.items() if count}
-
-
-def _checked_seconds(seconds: float | None) -> float | None:
-    if seconds is not None and not (seconds >= 0.0 and math.isfinite(seconds)):
-        raise ValueError(f"seconds = {seconds!r}: give a duration of at least 0")
-    return seconds
