@@ -75,6 +75,7 @@ class States:
                 "least": ((), math.inf),
                 "most": ((), -math.inf),
             },
+            small=("dwelt", "run", "run_before", "longest", "seen", "changes", "falls", "whole"),
         )
 
     def bind(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -17,11 +17,16 @@ FORGET = 2 * 86400.0  # a series unseen for so long gives its row to another whe
 class Table:
     """Hold one row per id; *fields* maps a field's name to its shape and what it starts with.
 
-    ``table["name"]`` is the float64 array of a field, one entry a row. At most *most* rows;
-    ``refused`` counts ids that asked for one and got none.
+    ``table["name"]`` is the array of a field, one entry a row, in single precision when it is
+    named in *small*. At most *most* rows; ``refused`` counts ids that asked for one and got none.
     """
 
-    def __init__(self, most: int, fields: Mapping[str, tuple[tuple[int, ...], float]]) -> None:
+    def __init__(
+        self,
+        most: int,
+        fields: Mapping[str, tuple[tuple[int, ...], float]],
+        small: Collection[str] = (),
+    ) -> None:
         self.most = most
         self.refused = 0
         self._fields = dict(fields)
@@ -29,13 +34,14 @@ class Table:
         self._free: list[int] = []
         self._top = 0
         self._arrays = {
-            name: np.zeros((0, *shape)) for name, (shape, _) in (*fields.items(), _SEEN_AT)
+            name: np.zeros((0, *shape), np.float32 if name in small else np.float64)
+            for name, (shape, _) in (*fields.items(), _SEEN_AT)
         }
 
     def __len__(self) -> int:
         return len(self._row)
 
-    def __getitem__(self, name: str) -> NDArray[np.float64]:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[name]
 
     def rows_of(self, ids: Sequence[str], at: float) -> NDArray[np.intp]:
@@ -84,7 +90,7 @@ class Table:
             return
         room = min(max(2 * have, 16), max(self.most, 16))
         for name, old in self._arrays.items():
-            new = np.zeros((room, *old.shape[1:]))
+            new = np.zeros((room, *old.shape[1:]), old.dtype)
             new[:have] = old
             self._arrays[name] = new
 
@@ -98,7 +104,7 @@ class Table:
         count = len(ids)
         self._row = {one: row for row, one in enumerate(ids)}
         self._free, self._top = [], count
-        self._arrays = {name: np.array(arrays[name], np.float64) for name in self._arrays}
+        self._arrays = {name: np.array(arrays[name], a.dtype) for name, a in self._arrays.items()}
 
 
 _SEEN_AT: tuple[str, tuple[tuple[int, ...], float]] = ("seen_at", ((), 0.0))
