@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from aiops.delivery.dispatch import RECEIPT
 from aiops.delivery.port import Fate
 from aiops.model import Notification, TransitionKind
 from aiops.storage import StateDirectory, Store, StoreError
+from aiops.storage.pictures import encode_notification
+from aiops.storage.schema import APPLICATION_ID, migrations
 from tests.unit.storage.nouns import AT, Reports, notification
 
 if TYPE_CHECKING:
@@ -148,3 +151,26 @@ async def test_a_full_disk_does_not_lose_the_receipt(rig: Rig) -> None:
     await rig.deliver(chat, notification(OPENED), notification(RESOLVED, seq=2))
 
     assert [receipt for _, receipt in chat.got] == ["", "msg-1"]
+
+
+def test_an_outbox_of_the_version_before_is_read_on(tmp_path: Path) -> None:
+    """What waited and what was sent before receipts were kept is there, without receipts."""
+    sent, waits = notification(OPENED), notification(UPDATED, seq=2)
+    directory = StateDirectory.open(tmp_path)
+    old = sqlite3.connect(tmp_path / "aiops.db", isolation_level=None)
+    old.executescript(migrations()[1])
+    old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    old.execute("PRAGMA user_version = 1")
+    for one, state in ((sent, "sent"), (waits, "waiting")):
+        old.execute(
+            "INSERT INTO outbox (key, receiver, incident, seq, kind, created_at, next_at, state,"
+            " payload) VALUES (?, 'ops', 'inc_1', 1, 'opened', 0, 0, ?, ?)",
+            (one.key, state, encode_notification(one)),
+        )
+    old.close()
+    store = Store.open(directory, Reports())
+    (found,) = store.outbox.waiting("ops")
+    store.close()
+    directory.close()
+
+    assert found.notification == waits
