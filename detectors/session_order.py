@@ -24,6 +24,7 @@ MAX_STEPS: Final = 20_000
 _RESCALE: Final = 1e12
 _LIVELY: Final = 0.5
 _TENTH: Final = 0.1
+_NOTHING: Final[dict[str | None, float]] = {}
 
 
 class OddStep(NamedTuple):
@@ -39,7 +40,8 @@ class Transitions:
     def __init__(self, memory: float) -> None:
         self.memory = memory
         self.refused = 0
-        self._weights: dict[Step, float] = {}
+        self._weights: dict[str | None, dict[str | None, float]] = {}
+        self._size = 0
         self._unit = 1.0
 
     def read(self, steps: Iterable[Step], seen: Mapping[str | None, float]) -> OddStep:
@@ -50,29 +52,31 @@ class Transitions:
         for step in steps:
             one, other = seen.get(step[0], 0.0), seen.get(step[1], 0.0)
             both = min(other, one)
-            ratio = (both + 1.0) / (weights.get(step, 0.0) / unit + 0.5)
+            made = weights.get(step[0], _NOTHING).get(step[1], 0.0)
+            ratio = (both + 1.0) / (made / unit + 0.5)
             if ratio > rarest:
                 rarest, found = ratio, step
         return OddStep(math.log1p(rarest), found)
 
     def after(self, event: str | None) -> str | None:
         """Return what most often follows *event*, ``None`` when it is mostly the end."""
-        following = [(w, step) for step, w in self._weights.items() if step[0] == event]
-        return max(following, key=lambda f: f[0])[1][1] if following else None
+        following = self._weights.get(event)
+        return max(following, key=lambda other: following[other]) if following else None
 
     def learn(self, steps: Iterable[Step]) -> None:
         """Learn the steps of one session."""
         weights, unit = self._weights, self._unit
-        for step in steps:
-            weight = weights.get(step)
-            if weight is not None:
-                weights[step] = weight + unit
-            elif len(weights) < MAX_STEPS:
-                weights[step] = unit
+        for one, other in steps:
+            following = weights.get(one)
+            if following is not None and other in following:
+                following[other] += unit
+            elif self._size < MAX_STEPS:
+                weights.setdefault(one, {})[other] = unit
+                self._size += 1
             else:
                 self.refused += 1
         self._unit *= 1.0 / (1.0 - 1.0 / self.memory)
-        if self._unit > _RESCALE or (len(weights) >= MAX_STEPS and self._crowded()):
+        if self._unit > _RESCALE or (self._size >= MAX_STEPS and self._crowded()):
             self._tidy()
 
     def _crowded(self) -> bool:
@@ -81,21 +85,23 @@ class Transitions:
 
     def _tidy(self) -> None:
         by = 1.0 / self._unit
-        full = len(self._weights) >= MAX_STEPS
-        self._weights = {
-            step: weight * by
-            for step, weight in self._weights.items()
-            if not full or weight * by >= _LIVELY
+        least = _LIVELY if self._size >= MAX_STEPS else 0.0
+        kept = {
+            one: {other: w * by for other, w in following.items() if w * by >= least}
+            for one, following in self._weights.items()
         }
+        self._weights = {one: following for one, following in kept.items() if following}
+        self._size = sum(map(len, self._weights.values()))
         self._unit = 1.0
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return (plain header, arrays) for ``from_state``."""
         header = {
-            "steps": list(self._weights),
+            "steps": [(one, list(following)) for one, following in self._weights.items()],
             "numbers": [self.memory, self._unit, self.refused],
         }
-        return header, {"weights": np.array(list(self._weights.values()), np.float64)}
+        weights = [w for following in self._weights.values() for w in following.values()]
+        return header, {"weights": np.array(weights, np.float64)}
 
     @classmethod
     def from_state(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Transitions:
@@ -103,8 +109,11 @@ class Transitions:
         memory, unit, refused = header["numbers"]
         self = cls(memory)
         self._unit, self.refused = unit, int(refused)
-        weights = arrays["weights"].tolist()
-        self._weights = {(a, b): w for (a, b), w in zip(header["steps"], weights, strict=True)}
+        weights = iter(arrays["weights"].tolist())
+        self._weights = {
+            one: {other: next(weights) for other in others} for one, others in header["steps"]
+        }
+        self._size = len(arrays["weights"])
         return self
 
 
