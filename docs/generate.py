@@ -78,6 +78,8 @@ CONSTANTS = (
     ("detectors.season", "TRUSTED", "passes of a slot before it is believed"),
     ("detectors.calibrate", "TAIL_SHARE", "share of samples above the tracked point"),
     ("detectors.calibrate", "PRIOR_COUNT", "weight of the prior tail, in exceedances"),
+    ("detectors.calibrate", "DOUBT", "standard error to spare in every estimated tail"),
+    ("detectors.calibrate", "LIGHT_SHAPE", "tail of a mean of clipped samples"),
     ("detectors.calibrate", "CLIP", "mean excesses that one exceedance teaches at most"),
     ("detectors.sessions", "SESSION_ALPHA", "surprise from which a session is an anomaly"),
     ("detectors.sessions", "MEMORY", "sessions after which one has lost 1/e of its weight"),
