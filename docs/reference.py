@@ -301,8 +301,8 @@ The daemon needs no configuration. With one, it is a TOML file: `aiops run -c FI
 - The environment overrides one key of a fixed table: `AIOPS_WEB__LISTEN=127.0.0.1:9000` is
   `web.listen`.
 - An unknown key is an error that names the nearest known one.
-- SIGHUP reads the file again: a wrong one changes nothing. `web`, `state` and
-  `detection.window` need a restart.
+- SIGHUP reads the file again: a wrong one changes nothing. `web`, `state`,
+  `sessions` and `detection.window` need a restart.
 """
 
 SHELF_WORDS = {
