@@ -330,8 +330,9 @@ class Daemon(Answers):
         self._sending.start(await self._on_writer(lambda: told_and_open(store)))
         await self._sources.start(plan.sources)
         new = plan.settings
-        if (old.web, old.state, old.logging) != (new.web, new.state, new.logging):
-            problem = "web, state and logging change at the next start"
+        fixed = ("web", "state", "logging", "sessions")
+        if any(getattr(old, name) != getattr(new, name) for name in fixed):
+            problem = "web, state, logging and sessions change at the next start"
             self.telemetry.report("reload_partial", "needs_restart", problem=problem)
         self._capacity()
         self.telemetry.report("settings_reloaded", "signal")

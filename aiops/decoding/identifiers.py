@@ -13,6 +13,8 @@ from aiops.sessions import SessionRule
 LONGEST: Final = 200
 """Bytes of an identifier; what is longer is cut."""
 
+_NOBODY: Final = frozenset({b"null", b"None", b"nil", b"undefined", b"-"})
+
 Search = Callable[[bytes], "re.Match[bytes] | None"]
 
 
@@ -32,7 +34,7 @@ class Finder:
         found = []
         for name, search in self._rules:
             match = search(line)
-            if match is not None and (named := match[match.re.groups]):
+            if match is not None and (named := match[match.re.groups]) and named not in _NOBODY:
                 found.append((name, named[:LONGEST].decode("utf-8", "replace")))
         return found
 
@@ -46,4 +48,6 @@ def _search(rule: SessionRule) -> Search:
     if rule.pattern:
         return re.compile(rule.pattern.encode()).search
     name = re.escape(rule.field.encode())
-    return re.compile(rb'(?:"%b"\s*:\s*|(?<![\w.])%b=)"?([^\s",}]+)' % (name, name)).search
+    # JSON within the JSON of a container runtime has its quotes escaped.
+    json = rb'\\?"%b\\?"\s*:\s*' % name
+    return re.compile(rb'(?:%b|(?<![\w.])%b=)\\?"?([^\s"\\,}]+)' % (json, name)).search

@@ -23,6 +23,9 @@ CART = Stream("file:/var/log/cart.log", "file", "service:cart", "service:cart")
         (b"level=info xtrace_id=abc-1 msg=hello", None),
         (b'{"other_trace_id":"abc-1"}', None),
         (b'{"trace_id":""}', None),
+        (b'{"trace_id":null}', None),
+        (b"trace_id=- msg=hello", None),
+        (rb'{"log":"{\"trace_id\":\"abc-1\",\"msg\":\"hello\"}\n"}', "abc-1"),
     ],
 )
 def test_field_is_found_in_json_and_logfmt(line: bytes, name: str | None) -> None:
