@@ -221,7 +221,7 @@ class SessionDetector:
         counts, _, seconds = parts
         found: list[Oddity] = []
         for name in sorted(judged.surprises, key=lambda n: -judged.surprises[n]):
-            if judged.surprises[name] < _NOTICED:
+            if found and judged.surprises[name] < _NOTICED:
                 break
             if name == "order" and judged.step is not None:
                 found.append(self._odd_step(judged.step.step))

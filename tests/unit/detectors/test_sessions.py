@@ -165,6 +165,23 @@ def test_duration_far_outside_is_odd(shop: SessionDetector) -> None:
     assert first.usual == pytest.approx(2.9, abs=0.2)
 
 
+def test_slightly_odd_session_has_a_reason_too(shop: SessionDetector) -> None:
+    """Whoever sets a low alpha still learns what was oddest."""
+    session = Session(["open", "auth", "read", "read", "read", "write", "close"], 2.99)
+
+    assert 0.0 < value(shop.score(session)) < SESSION_ALPHA
+    assert shop.explain(session)
+
+
+def test_log_that_always_brings_new_events_gets_used_to_it() -> None:
+    """Where every session has an event of its own, an unseen one is no surprise."""
+    detector = SessionDetector()
+    for n in range(300):
+        detector.learn(Session([*flow(n).events, f"id-{n}"], 2.5))
+
+    assert value(detector.score(Session([*flow(7).events, "id-900"], 2.5))) < SESSION_ALPHA
+
+
 def test_ordinary_sessions_stay_below_alpha() -> None:
     """Of sessions that nothing is wrong with few reach the alpha."""
     detector = SessionDetector()
