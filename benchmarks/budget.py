@@ -1,6 +1,6 @@
 """Prove the alert budget: what weeks without a fault cost, and what is found at that price.
 
-Run: `python benchmarks/budget.py [--weeks 13] [--series 10000] [--seed 2027] [--interval 300]`.
+Run: `python benchmarks/budget.py [--weeks 13] [--series 10000] [--seed 2027] [--interval 600]`.
 Two engines with shipped settings read the same simulated weeks from their first sample on: one as
 they are, one with a fault every four hours from the third week on. Counted are incidents told for
 the first time; the first weeks of a cold engine count like all others. The peers read the same
@@ -296,7 +296,7 @@ def main() -> int:
     parser.add_argument("--weeks", type=int, default=13)
     parser.add_argument("--series", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=2027, help="1 was used for development")
-    parser.add_argument("--interval", type=float, default=300.0, help="a divisor of a day, seconds")
+    parser.add_argument("--interval", type=float, default=600.0, help="a divisor of a day, seconds")
     parser.add_argument("--river", action="store_true", help="River's detectors too: dear")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--strict", action="store_true")
