@@ -34,9 +34,15 @@ MAX_FEATURES: Final = 64
 SMALLEST_SPREAD: Final = 1e-3
 """River's scores live in [0, 1] or are a few units large: less is rounding, not a difference."""
 
+SETTLED: Final = 20
+"""Samples until level and spread are worth scaling by; before, all look usual."""
+
+FARTHEST: Final = 1e3
+"""Deviations that a class for one series is shown at most."""
+
 LARGEST: Final = 1e100
 DRIFT_REACH: Final = 8.0
-_VERSION: Final = 1
+_VERSION: Final = 2
 _FAULTS: Final = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
@@ -47,7 +53,8 @@ class RiverAnomaly:
     them all, others are ignored. Each is scaled to (0, 1) around its own level, in memory that
     does not grow. The first ``warmup`` samples, or the class's own window if longer, and the
     first 50 scores after them are unknown. Classes that take a target (``score_one(x, y)``) are
-    given the only feature. Raises ``ValueError`` for a path outside ``river.anomaly``, unknown
+    given the only feature, in deviations from its level and half a deviation above 0. Raises
+    ``ValueError`` for a path outside ``river.anomaly``, unknown
     parameters, missing or non-finite features. ``faults`` counts how often River raised or
     returned no number; the class is then rebuilt.
     """
@@ -187,9 +194,15 @@ class RiverAnomaly:
         return made
 
     def _squash(self, values: Wide) -> NDArray[np.float32]:
+        if self._seen < SETTLED:
+            return np.full(len(values), 0.5, np.float32)
         # Four mean deviations reach 0.88: outliers keep their order and stay inside.
         unit = np.maximum(2.0 * self._scale[1], 1e-9 * np.abs(self._scale[0]))
         z = np.divide(values - self._scale[0], unit, out=np.zeros_like(values), where=unit > 0.0)
+        if self._with_target:
+            # These judge distances themselves: squashed, all outliers would look alike.
+            far: Wide = 0.5 + np.clip(2.0 * z, -FARTHEST, FARTHEST)
+            return far.astype(np.float32)
         squashed: NDArray[np.float32] = (0.5 + 0.5 * np.tanh(0.5 * np.clip(z, -30, 30))).astype(
             np.float32
         )

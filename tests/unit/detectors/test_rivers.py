@@ -142,3 +142,14 @@ def test_another_version_is_refused(cls: type[RiverAnomaly | RiverDrift]) -> Non
     header, arrays = cls().to_state()
     with pytest.raises(ValueError, match="version"):
         cls.from_state({**header, "version": 99}, arrays)
+
+
+def test_a_class_for_one_series_can_tell_outliers_apart() -> None:
+    """Behind the adapter a value twice as far out is more surprising, and the start is forgiven."""
+    detector = RiverAnomaly("river.anomaly.StandardAbsoluteDeviation", warmup=40, ring=400)
+    for v in (1e6 + np.random.default_rng(3).standard_normal(300)).tolist():
+        detector.learn_one({"v": v})
+    near, far = (detector.score_one({"v": 1e6 + off}).value for off in (30.0, 60.0))
+    assert near is not None
+    assert far is not None
+    assert 2.0 < near < far - 0.5
