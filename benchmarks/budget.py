@@ -8,7 +8,7 @@ weeks; their thresholds are chosen afterwards, so that they just keep the budget
 without faults, which no user could do. `--real` runs fault-free hours of a real system instead,
 `--shop WEEKS` the simulated shop with its logs (minutes a day); `--strict` makes a missed gate
 exit code 1, `--list` prints every false incident. River's detectors (`detection.multivariate`,
-`detection.drift`) see 50 entities and take three quarters of the time: they are off without
+`detection.drift`) see 50 entities and take half of the time and more: they are off without
 `--river`, everything else is as shipped.
 """
 
