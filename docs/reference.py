@@ -25,6 +25,8 @@ REQUIRED = object()
 # Shown where a key has no default, or an empty one that says nothing.
 EXAMPLES: dict[str, object] = {
     "web.external_url": "https://aiops.example",
+    "web.alerts_token": "a long random text",
+    "web.alerts_token_file": "alerts.key",
     "state.directory": "/var/lib/aiops",
     "topology.calls": {"checkout": ["cart", "payment"]},
     "metrics.match": "shop_queue_*",

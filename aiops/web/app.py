@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from aiops.config import read_secret
 from aiops.errors import ConfigError
+from aiops.web.alerts import AlertsIn
 from aiops.web.api import Api
 from aiops.web.desk import Desk
 from aiops.web.guards import BODY_LIMIT, dress, guard, refusal
@@ -33,10 +35,12 @@ async def serve(desk: Desk) -> Server:
     web_settings = desk.plan.settings.web
     if not web_settings.listen:
         return Server()
+    where = "web.alerts_token_file"
+    token = read_secret(web_settings.alerts_token, web_settings.alerts_token_file, where)
     host, _, port = web_settings.listen.rpartition(":")
     host = host.strip("[]")
     runner = web.AppRunner(
-        application(desk, host, web_settings.external_url),
+        application(desk, host, web_settings.external_url, token),
         handle_signals=False,
         access_log=None,
         shutdown_timeout=2.0,
@@ -58,7 +62,9 @@ async def serve(desk: Desk) -> Server:
     return Server(f"http://{shown}:{bound[1]}", runner)
 
 
-def application(desk: Desk, host: str = "", external_url: str = "") -> web.Application:
+def application(
+    desk: Desk, host: str = "", external_url: str = "", alerts_token: str | None = None
+) -> web.Application:
     """Return the application alone, ready for a runner."""
     app = web.Application(middlewares=[guard(host, external_url)], client_max_size=BODY_LIMIT)
     app.on_response_prepare.append(dress)
@@ -87,6 +93,7 @@ def application(desk: Desk, host: str = "", external_url: str = "") -> web.Appli
             web.get("/metrics", metrics),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
+            web.post("/api/v1/alertmanager", AlertsIn(desk, alerts_token).take),
             *api.routes(),
         ]
     )

@@ -103,11 +103,12 @@ class FakeDesk:
     changes: list[ChangeEvent] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     broken: bool = False
+    web: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.telemetry = Voice()
         self.telemetry.lines.labels("file").inc(120)
-        web = {"listen": self.listen, "external_url": self.external_url}
+        web = {"listen": self.listen, "external_url": self.external_url} | self.web
         self.plan = Plan(Settings(web=web))
 
     @property
