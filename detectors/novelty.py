@@ -71,16 +71,18 @@ class NoveltyRate:
         return self
 
 
-def recurrence(count: float, elapsed: float, watched: float) -> float:
+def recurrence(count: float, elapsed: float, watched: float, instances: float = 1.0) -> float:
     """Return the surprise of seeing something again and again soon after its first sight.
 
     What stayed unseen for *watched* seconds has a rate of about one in that time; with an
     exponential prior on the rate, each further sight within *elapsed* seconds has the chance
-    ``elapsed / (elapsed + watched)``. Sights come in bursts, so only each doubling of *count*
-    counts, and *elapsed* is at least ``BURST``.
+    ``elapsed / (elapsed + watched)``. Sights of one instance come in bursts, so only each
+    doubling of its count counts; further *instances* are sights of their own. *elapsed* is at
+    least ``BURST``.
     """
     if count <= 1.0:
         return 0.0
     elapsed = max(elapsed, BURST)
     each = math.log10((elapsed + watched) / elapsed)
-    return min(math.log2(count) * each, MOST_RECURRENCE)
+    places = min(max(instances, 1.0), count)
+    return min((places - 1.0 + math.log2(count / places)) * each, MOST_RECURRENCE)

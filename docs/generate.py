@@ -87,6 +87,8 @@ CONSTANTS = (
     ("detectors.novelty", "WARMUP_WINDOWS", "windows of a workload before a new line is weighed"),
     ("detectors.novelty", "MOST_RECURRENCE", "decades that coming again adds at most"),
     ("aiops.detection.firsts", "KEEP_TELLING", "seconds a new line stays news while it recurs"),
+    ("aiops.detection.rarity", "APART", "seconds without a line that end an episode"),
+    ("aiops.detection.rarity", "RARE", "seconds between episodes from which on a line is rare"),
     ("aiops.detection.flows", "FEWEST_LINES", "lines before the share of errors says anything"),
     ("aiops.detection.rows", "EVIDENCE_MARGIN", "decades below the threshold that still confirm"),
     ("aiops.detection.rows", "EVIDENCE_FLOOR", "least surprise of any anomaly"),

@@ -220,7 +220,7 @@ def _named(
     lines = [
         (a.entity, _words(s.text))
         for a in bad
-        if a.kind in ("new_template", "error_share")
+        if a.kind in ("new_template", "rare_template", "error_share")
         for s in a.samples[:1]
     ]
     found: dict[str, set[str]] = {}

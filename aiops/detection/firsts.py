@@ -1,9 +1,9 @@
-"""Weigh lines never seen before: how rare first sights are, and how fast this one comes again."""
+"""Weigh lines never seen before, and rare ones that return: how rare, how fast, how widely."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from aiops.detection.facts import anomaly_id
+from aiops.detection.rarity import Episode, Returns
 from aiops.model import Anomaly, LineKind, LogWindow, SampleLine, Series, Severity
 from aiops.redaction import harmless
 from detectors.novelty import NoveltyRate, recurrence
@@ -34,6 +35,7 @@ class Fresh:
     since: float
     base: float
     count: float = 0.0
+    instances: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Workload:
     novelty: NoveltyRate = field(default_factory=lambda: NoveltyRate(5))
     words: set[bytes] = field(default_factory=set)
     fresh: dict[str, Fresh] = field(default_factory=dict)
+    returns: Returns = field(default_factory=Returns)
 
     def to_state(self, prefix: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return plain values and arrays named with *prefix*."""
@@ -57,7 +60,11 @@ class Workload:
             "miners": miners,
             "novelty": self.novelty.to_state(),
             "words": sorted(self.words),
-            "fresh": [[key, f.since, f.base, f.count] for key, f in self.fresh.items()],
+            "fresh": [
+                [key, f.since, f.base, f.count, sorted(f.instances)]
+                for key, f in self.fresh.items()
+            ],
+            "returns": self.returns.to_state(),
         }
         return header, arrays
 
@@ -69,7 +76,8 @@ class Workload:
         self = cls(
             novelty=NoveltyRate.from_state(saved["novelty"]),
             words=set(saved["words"]),
-            fresh={key: Fresh(since, base, n) for key, since, base, n in saved["fresh"]},
+            fresh={key: Fresh(at, base, n, set(on)) for key, at, base, n, on in saved["fresh"]},
+            returns=Returns.from_state(saved["returns"]),
         )
         for severity, state in saved["miners"].items():
             own = f"{prefix}{severity}."
@@ -85,6 +93,7 @@ class FirstSights:
 
     def __init__(self, *, max_templates: int = 2000) -> None:
         self.evicted = 0
+        self.followed = 0  # workloads of which rare templates are known
         self.workloads: dict[str, Workload] = {}
         self._max_templates = max_templates
 
@@ -119,10 +128,12 @@ class FirstSights:
             workload = self.workloads[name] = Workload()
         if workload.fresh:
             _expire(workload, window.end)
-        seen = self._learn(name, workload, kinds, window)
+        rare: dict[str, tuple[LineKind, int, Episode]] = {}
+        seen = self._learn(name, workload, kinds, window, rare)
+        found = self._returns(workload, rare, window, threshold) if rare else []
         if not seen:
             workload.novelty.learn(window.end, None)
-            return []
+            return found
         new: dict[str, tuple[LineKind, int]] = {}
         again: dict[str, tuple[LineKind, int]] = {}
         for kind, template, _ in seen:
@@ -130,7 +141,6 @@ class FirstSights:
             told = again if template in workload.fresh else new
             shown, sofar = told.get(template, (kind, 0))
             told[template] = (shown, sofar + window.counts[kind])
-        found: list[Anomaly] = []
         ranked = sorted(new.items(), key=lambda t: (-t[1][0].severity, -t[1][1], t[0]))
         for template, (kind, count) in ranked[:MAX_TOLD]:
             chance = workload.novelty.surprise(int(kind.severity))
@@ -163,10 +173,12 @@ class FirstSights:
         workload: Workload,
         kinds: dict[Severity, list[LineKind]],
         window: LogWindow,
+        rare: dict[str, tuple[LineKind, int, Episode]],
     ) -> list[tuple[LineKind, str, float | None]]:
         """Learn all kinds of the window; return (kind, template, first seen) of fresh ones only.
 
         Fresh is what was first seen in this window or is in the time after its first sight.
+        What returned after long goes to *rare*.
         """
         seen: list[tuple[LineKind, str, float | None]] = []
         counts, end, fresh = window.counts, window.end, workload.fresh
@@ -179,6 +191,10 @@ class FirstSights:
             before = miner.evicted
             ids = miner.learn([(kind.masked, counts[kind]) for kind in members], end)
             self.evicted += miner.evicted - before
+            if severity >= Severity.WARNING:
+                bad = sorted(members, key=_BY_TEXT)
+                self.followed += not workload.returns
+                _see(workload, bad, ids, miner.resolve, window=window, rare=rare)
             if not fresh and miner.newest < end:
                 continue
             first = {template: miner.first_seen(template) for template in set(ids.values())}
@@ -186,6 +202,53 @@ class FirstSights:
             some = [kind for kind in members if ids[kind.masked] in shown]
             seen += [(k, ids[k.masked], first[ids[k.masked]]) for k in sorted(some, key=_BY_TEXT)]
         return seen
+
+    @staticmethod
+    def _returns(
+        workload: Workload,
+        rare: dict[str, tuple[LineKind, int, Episode]],
+        window: LogWindow,
+        threshold: float,
+    ) -> list[Anomaly]:
+        """Weigh rare lines that came back; only as many as could be told are told."""
+        novelty, returns, end = workload.novelty, workload.returns, window.end
+        found: list[Anomaly] = []
+        begun = Severity.INFO
+        ranked = sorted(rare.items(), key=lambda t: (-t[1][0].severity, -t[1][1], t[0]))
+        for template, (kind, _, episode) in ranked[:MAX_TOLD]:
+            known = episode.base is not None
+            if not returns.weigh(episode, kind.severity, novelty.windows, end - window.start):
+                continue
+            begun = max(begun, Severity.INFO if known else kind.severity)
+            surprise = episode.surprise(end, AGAIN[kind.severity])
+            series = Series(
+                kind.entity or window.stream.entity, f"template {template}", "log", "lines"
+            )
+            found.append(
+                Anomaly(
+                    id=anomaly_id(series.id, "rare_template", episode.began),
+                    series=series,
+                    kind="rare_template",
+                    at=end,
+                    since=episode.began,
+                    surprise=round(surprise, 3),
+                    threshold=round(threshold, 3),
+                    severity=kind.severity,
+                    reason=episode.reason(),
+                    detector="rarity",
+                    actual=episode.count,
+                    expected=0.0,
+                    low=0.0,
+                    high=episode.most,
+                    unit="lines",
+                    severe=kind.severity >= Severity.ERROR or surprise >= threshold - 1.0,
+                    seen=int(novelty.windows),
+                    samples=_shown(window, kind, None),
+                )
+            )
+        if begun > Severity.INFO:
+            returns.learn(begun, end, novelty.memory)
+        return found
 
     @staticmethod
     def _anomaly(
@@ -200,15 +263,14 @@ class FirstSights:
     ) -> Anomaly:
         entity = kind.entity or window.stream.entity
         series = Series(entity, f"template {template}", "log", "lines")
-        sample = window.samples.get(kind)
-        shown: tuple[SampleLine, ...] = ()
-        if sample is not None:
-            text = harmless(sample.text, lines=True)
-            shown = (SampleLine(sample.at, sample.stream, text, _new(text, kind, workload.words)),)
+        shown = _shown(window, kind, workload.words)
         fresh.count += count
+        fresh.instances.add(_instance(window))
         watched = workload.novelty.watched(fresh.since)
         elapsed = window.end - fresh.since
-        more = AGAIN[kind.severity] * recurrence(fresh.count, elapsed, watched)
+        more = AGAIN[kind.severity] * recurrence(
+            fresh.count, elapsed, watched, len(fresh.instances)
+        )
         first = fresh.since == window.end
         surprise = fresh.base + more
         return Anomaly(
@@ -216,11 +278,11 @@ class FirstSights:
             series=series,
             kind="new_template",
             at=window.end,
-            since=sample.at if sample is not None and first else fresh.since,
+            since=shown[0].at if shown and first else fresh.since,
             surprise=round(surprise, 3),
             threshold=round(threshold, 3),
             severity=kind.severity,
-            reason="line never seen before",
+            reason="line never seen before" + _spread(fresh.instances),
             detector="novelty",
             actual=fresh.count,
             expected=0.0,
@@ -229,6 +291,45 @@ class FirstSights:
             seen=int(workload.novelty.windows),
             samples=shown,
         )
+
+
+def _see(
+    workload: Workload,
+    kinds: Sequence[LineKind],
+    ids: Mapping[bytes, str],
+    resolve: Callable[[str], str],
+    *,
+    window: LogWindow,
+    rare: dict[str, tuple[LineKind, int, Episode]],
+) -> None:
+    """Follow the episodes of *kinds*; those that returned after long go to *rare*."""
+    returns, instance, end = workload.returns, _instance(window), window.end
+    if any(returns.begins(ids[kind.masked], end) for kind in kinds):
+        returns.settle(resolve)
+    for kind in kinds:
+        template, count = ids[kind.masked], window.counts[kind]
+        episode = returns.see(template, count, instance=instance, at=end)
+        if episode is not None:
+            shown, sofar, _ = rare.get(template, (kind, 0, episode))
+            rare[template] = shown, sofar + count, episode
+
+
+def _instance(window: LogWindow) -> str:
+    return window.stream.instance or window.stream.id
+
+
+def _spread(instances: Collection[str]) -> str:
+    return f", on {len(instances)} instances" if len(instances) > 1 else ""
+
+
+def _shown(window: LogWindow, kind: LineKind, words: set[bytes] | None) -> tuple[SampleLine, ...]:
+    """Return the sample of a kind, with what is not among *words* marked."""
+    sample = window.samples.get(kind)
+    if sample is None:
+        return ()
+    text = harmless(sample.text, lines=True)
+    new = None if words is None else _new(text, kind, words)
+    return (SampleLine(sample.at, sample.stream, text, new),)
 
 
 def _expire(workload: Workload, at: float) -> None:

@@ -19,7 +19,7 @@ from aiops.detection.sessions import SessionFlows
 from aiops.model import Anomaly, LineKind, LogWindow, Section, Severity
 from aiops.sessions import SessionRule
 
-_VERSION = 2
+_VERSION = 3
 
 
 class LogDetection:
@@ -34,6 +34,7 @@ class LogDetection:
     ) -> None:
         self.period = max(math.ceil(60.0 / width) * width, width)
         self.sessions = SessionFlows(sessions)
+        self._windows = self.period / width
         self._firsts = FirstSights(max_templates=max_templates)
         self._flows = Flows(self.period)
 
@@ -76,6 +77,9 @@ class LogDetection:
         """Return and clear how many templates made room and how many flows were refused."""
         facts = {"evicted": self._firsts.evicted, "flows_refused": self._flows.refused}
         self._firsts.evicted = self._flows.refused = 0
+        for workload in self._firsts.workloads.values():
+            facts["evicted"] += workload.returns.dropped
+            workload.returns.dropped = 0
         for fact, count in self.sessions.facts.items():
             facts[fact] = facts.get(fact, 0) + count
         self.sessions.facts.clear()
@@ -84,7 +88,9 @@ class LogDetection:
     @property
     def rows(self) -> int:
         """Return how many rows are judged per period: tests per second = rows / period."""
-        return len(self._flows) + len(self.sessions)
+        # That something rare returns is asked at every window, beside what is new.
+        rare = math.ceil(self._firsts.followed * self._windows)
+        return len(self._flows) + len(self.sessions) + rare
 
     @property
     def template_count(self) -> int:
@@ -143,6 +149,7 @@ class LogDetection:
             for n, (name, saved) in enumerate(sorted(logs.header["workloads"].items())):
                 workload = Workload.from_state(saved, arrays, f"{n}.")
                 self._firsts.workloads[name] = workload
+                self._firsts.followed += bool(workload.returns)
         if (flows := sections.get("log_rows")) is not None:
             self._flows.restore(flows)
         if (sessions := sections.get("sessions")) is not None:

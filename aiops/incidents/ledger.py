@@ -36,7 +36,7 @@ SAME_SYMPTOMS = 0.5  # share of the symptoms that a resolved incident had too: t
 _VERSION = 2
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 # What a restart says and does anyway; failures after a change are failures.
-_EXPECTED_AFTER_CHANGE = frozenset({"new_template", "surge", "drop"})
+_EXPECTED_AFTER_CHANGE = frozenset({"new_template", "rare_template", "surge", "drop"})
 
 Rank = Callable[[Sequence[Anomaly], Sequence[ChangeEvent]], tuple[Suspect, ...]]
 Opens = Callable[[Iterable[Anomaly]], bool]

@@ -239,7 +239,7 @@ def _what(anomaly: Anomaly) -> str:
 
 
 def _quote(anomaly: Anomaly) -> str:
-    if anomaly.kind != "new_template" or not anomaly.samples:
+    if anomaly.kind not in ("new_template", "rare_template") or not anomaly.samples:
         return ""
     text, new = shown(anomaly.samples[0])
     if (found := _MESSAGE.search(text)) is not None:
