@@ -25,7 +25,7 @@ USUAL_QUIET = 1.5  # a silence must be this much longer than usual ones to begin
 QUIET_MEMORY = 7 * 86400.0
 FEWEST_LINES = 300  # lines of a flow before its share of errors says anything
 MAX_FLOWS = 50_000
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class _Flow:
     missed: float = 0.0  # lines that were to be expected since the last one
     quiet_since: float = 0.0
     usual_quiet: float = 0.0  # what silences that ended by themselves have missed
+    awaited: float = math.inf  # what its last minute with lines was expected to hold
 
     @classmethod
     def of(cls, stream: str, entity: str) -> _Flow:
@@ -159,10 +160,12 @@ class Flows:
         if value > _root(0):
             flow.usual_quiet = max(flow.usual_quiet, flow.missed)
             flow.missed = 0.0
+            flow.awaited = expected
             return
         if not flow.missed:
             flow.quiet_since = mark - self.period
-        flow.missed += expected
+        # One burst raises the forecast of the minutes after it; it does not make lines usual.
+        flow.missed += min(expected, flow.awaited)
 
     def _silences(self, flows: list[_Flow], mark: float, threshold: float) -> list[Anomaly]:
         """Judge how long flows say nothing; all streams of a silent entity count together."""
@@ -249,7 +252,7 @@ class Flows:
         flows = [
             [f.stream, f.entity, f.lines, f.errors, f.started,
              [[s.at, s.stream, s.text] for s in f.worst], f.share.to_state(), f.since,
-             f.missed, f.quiet_since, f.usual_quiet]
+             f.missed, f.quiet_since, f.usual_quiet, f.awaited]
             for f in self._flows.values()
         ]  # fmt: skip
         bank, parts = self._rows.to_state()
@@ -266,7 +269,7 @@ class Flows:
             stream, entity, lines, errors, started, worst, share, since, *quiet = saved
             flow = self._flows[stream, entity] = _Flow.of(stream, entity)
             flow.lines, flow.errors, flow.started = lines, errors, started
-            flow.missed, flow.quiet_since, flow.usual_quiet = quiet
+            flow.missed, flow.quiet_since, flow.usual_quiet, flow.awaited = quiet
             flow.worst = tuple(SampleLine(at, s, text) for at, s, text in worst)
             flow.share = ShareTail.from_state(share)
             flow.since = since

@@ -121,6 +121,21 @@ def test_silence_adds_up() -> None:
     assert not [a for a in stream.usual(30) if a.kind == "silence"]
 
 
+def test_a_burst_does_not_make_lines_usual() -> None:
+    """After one loud minute in a quiet day, saying nothing again is no symptom."""
+    stream = Stream()
+    stream.say({"job done": 1})
+    for _ in range(6 * 120):
+        stream.say({})
+    found: list[Anomaly] = []
+    for _ in range(6):
+        found += stream.say({"job done": 300})
+    for _ in range(6 * 60):
+        found += stream.say({})
+    assert [a for a in found if a.kind == "surge"]
+    assert not [a for a in found if a.severe]
+
+
 def test_a_rising_share_of_errors_is_a_symptom() -> None:
     """Known errors that become many are told as a share, with samples."""
     stream = Stream()
