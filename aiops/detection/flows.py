@@ -23,6 +23,9 @@ from detectors.counts import ShareTail
 QUIET_WEIGHT = 0.26  # decades a missing line is worth: 0.43 if lines were independent
 USUAL_QUIET = 1.5  # a silence must be this much longer than usual ones to begin to count
 QUIET_MEMORY = 7 * 86400.0
+# A stream that is quiet in a share q of its minutes says -ln(q) lines by a quiet one, no more.
+SELDOM_QUIET = 0.1  # share below which its lines count in full
+PAUSE_MEMORY = 3600.0
 FEWEST_LINES = 300  # lines of a flow before its share of errors says anything
 MAX_FLOWS = 50_000
 _VERSION = 4
@@ -46,7 +49,8 @@ class _Flow:
     missed: float = 0.0  # lines that were to be expected since the last one
     quiet_since: float = 0.0
     usual_quiet: float = 0.0  # what silences that ended by themselves have missed
-    awaited: float = math.inf  # what its last minute with lines was expected to hold
+    pauses: float = 0.0  # share of minutes without a line, when it was last heard
+    heard_at: float | None = None
 
     @classmethod
     def of(cls, stream: str, entity: str) -> _Flow:
@@ -68,6 +72,7 @@ class Flows:
         self._numbers = np.zeros(0, np.int64)
         self._rows = Rows(SeriesBank(max_rows=MAX_FLOWS))
         self._keep_quiet = math.exp(-period / QUIET_MEMORY)
+        self._keep_pause = math.exp(-period / PAUSE_MEMORY)
         minutes = period / 60.0
         self._wording = Wording(lambda v: max(_square(v), 0.0) / minutes, "lines/min")
 
@@ -154,18 +159,31 @@ class Flows:
     def _listen(self, flow: _Flow, value: float, expected: float, seen: int, mark: float) -> None:
         """Add up what a silent flow was to say; a line ends the silence and teaches its length."""
         flow.seen = seen
-        if math.isnan(value) or math.isnan(expected):
+        if math.isnan(value):
+            return
+        if flow.heard_at is None:
+            flow.heard_at = mark
+        if value > _root(0):
+            self._hear(flow, mark)
+        if math.isnan(expected):
             return
         flow.usual_quiet *= self._keep_quiet
         if value > _root(0):
             flow.usual_quiet = max(flow.usual_quiet, flow.missed)
             flow.missed = 0.0
-            flow.awaited = expected
             return
         if not flow.missed:
             flow.quiet_since = mark - self.period
         # One burst raises the forecast of the minutes after it; it does not make lines usual.
-        flow.missed += min(expected, flow.awaited)
+        often = -math.log(flow.pauses) if flow.pauses >= SELDOM_QUIET else math.inf
+        flow.missed += min(expected, often * self.period / 60.0)
+
+    def _hear(self, flow: _Flow, mark: float) -> None:
+        """Remember how much of the time before this minute with lines had none."""
+        before = mark if flow.heard_at is None else flow.heard_at
+        kept = math.exp(-max(mark - before - self.period, 0.0) / PAUSE_MEMORY)
+        flow.pauses = (flow.pauses * kept + 1.0 - kept) * self._keep_pause
+        flow.heard_at = mark
 
     def _silences(self, flows: list[_Flow], mark: float, threshold: float) -> list[Anomaly]:
         """Judge how long flows say nothing; all streams of a silent entity count together."""
@@ -252,7 +270,7 @@ class Flows:
         flows = [
             [f.stream, f.entity, f.lines, f.errors, f.started,
              [[s.at, s.stream, s.text] for s in f.worst], f.share.to_state(), f.since,
-             f.missed, f.quiet_since, f.usual_quiet, f.awaited]
+             f.missed, f.quiet_since, f.usual_quiet, f.pauses, f.heard_at]
             for f in self._flows.values()
         ]  # fmt: skip
         bank, parts = self._rows.to_state()
@@ -269,7 +287,7 @@ class Flows:
             stream, entity, lines, errors, started, worst, share, since, *quiet = saved
             flow = self._flows[stream, entity] = _Flow.of(stream, entity)
             flow.lines, flow.errors, flow.started = lines, errors, started
-            flow.missed, flow.quiet_since, flow.usual_quiet, flow.awaited = quiet
+            flow.missed, flow.quiet_since, flow.usual_quiet, flow.pauses, flow.heard_at = quiet
             flow.worst = tuple(SampleLine(at, s, text) for at, s, text in worst)
             flow.share = ShareTail.from_state(share)
             flow.since = since
