@@ -177,23 +177,32 @@ class Masker:
                     odd.append(i)
                     lines[i] = _SHY_CALENDAR.sub(WILD, line.replace(_ODD, b""))
         for i in alone:
-            lines[i] = self.mask(keys[i])
-        return lines, odd + alone
+            lines[i], is_odd = self._mask_alone(keys[i])
+            if is_odd:
+                odd.append(i)
+        return lines, odd
 
     def mask(self, key: bytes) -> bytes:
         """Return the masked form of a message key (digits already collapsed)."""
+        return self._mask_alone(key)[0]
+
+    def _mask_alone(self, key: bytes) -> tuple[bytes, bool]:
+        """Return the masked form of one key of any length, and whether it may hold odd words."""
         words = key.split(None, self.max_tokens)
         if len(words) > self.max_tokens:
             words[-1] = WILD
-        if _ODD in key:
+        is_odd = _ODD in key
+        if is_odd:
             line = b" ".join([mask_word(word) for word in words])
         else:
-            line = b" ".join(map(self._words.__getitem__, words)).replace(_ODD, b"")
+            line = b" ".join(map(self._words.__getitem__, words))
+            is_odd = _ODD in line
+            line = line.replace(_ODD, b"")
         if b"Sat " in line or b"Sun " in line or b"May " in line:
             line = _SHY_CALENDAR.sub(WILD, line)
         if len(line) > self.max_bytes:
             line = _CHAIN.sub(WILD, line[: self.max_bytes].rstrip(b"<*>") + WILD)
-        return line
+        return line, is_odd
 
 
 def mask_word(word: bytes) -> bytes:

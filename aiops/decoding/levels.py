@@ -69,8 +69,9 @@ _NOT_BAD = re.compile(
 )
 # Every match of ``_BAD`` has a word that holds one of these.
 _BAD_PART = re.compile(
-    rb"panic|fatal|segfault|memory|oom-kill|dumped|trace|error|exception|fail|refused|denied"
-    rb"|unreachable|timed|timeout|aborted|corrupt|invalid|cannot|unable",
+    rb"\b(?:panic|fatal|segfault|memory|oom-kill\w*|dumped|trace|traceback|error|errors|exception"
+    rb"|failed|failure|fail|refused|denied|unreachable|timed|timeout|aborted|corrupt\w*|invalid"
+    rb"|cannot|unable)\b",
     re.IGNORECASE,
 )
 _EDGE = b" []|-:"
