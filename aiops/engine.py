@@ -93,6 +93,7 @@ class Engine:
         )
         self.ledger = self.placement.ledger
         self._waiting = Waiting()
+        self._parts = (self._waiting, self.alerts, self.ledger, self.ledger.lessons)
         self.flows = Flows(
             settings.window,
             hold=settings.hold,
@@ -361,18 +362,16 @@ class Engine:
         }
         return (
             Section("engine", _VERSION, header),
-            self._waiting.to_section(),
             *self.logs.to_sections(),
             *self.metrics.to_sections(),
-            self.alerts.to_section(),
-            self.ledger.to_section(),
+            *(part.to_section() for part in self._parts),
         )
 
     def restore(self, sections: Sequence[Section]) -> list[str]:
         """Take a saved state back; returns the names of parts that start cold."""
         by_name = {s.name: s for s in sections}
         saved = by_name.get("engine")
-        cold = sorted(_SECTIONS - set(by_name))
+        cold = sorted(_SECTIONS.union(part.name for part in self._parts) - set(by_name))
         if (
             saved is None
             or saved.version != _VERSION
@@ -387,7 +386,7 @@ class Engine:
         self.placement.entities = set(saved.header["entities"])
         self.logs.restore(by_name)
         self.metrics.restore(by_name)
-        for part in (self._waiting, self.alerts, self.ledger):
+        for part in self._parts:
             if part.name in by_name:
                 part.restore(by_name[part.name])
         return cold
@@ -397,4 +396,4 @@ class Engine:
         self.news.begin(news_from)
 
 
-_SECTIONS = {"engine", "waiting", "logs", "log_rows", "metric_rows", "rivers", "alerts", "ledger"}
+_SECTIONS = frozenset(("engine", "logs", "log_rows", "metric_rows", "rivers"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiops.redaction import harmless
 
 if TYPE_CHECKING:
+    from aiops.cases import Similar
     from aiops.model import Anomaly, ChangeEvent, Incident, SampleLine, Suspect
 
 _LAST = 253_402_300_799.0  # the end of the year 9999: no calendar goes further
@@ -40,7 +41,7 @@ def to_json(incident: Incident) -> dict[str, Any]:
         "anomalies": [_anomaly(anomaly) for anomaly in incident.anomalies],
         "changes": [_change(change) for change in incident.changes],
         "samples": [_sample(sample) for sample in incident.samples],
-        "similar": list(incident.similar),
+        "similar": [_past(similar) for similar in incident.similar],
         "notified_at": [rfc3339(at) for at in incident.notified_at],
     }
 
@@ -89,6 +90,17 @@ def _change(change: ChangeEvent) -> dict[str, Any]:
         "kind": harmless(change.kind),
         "entity": harmless(change.entity),
         "title": harmless(change.title),
+    }
+
+
+def _past(similar: Similar) -> dict[str, Any]:
+    return {
+        "id": similar.id,
+        "score": _number(similar.score),
+        "opened_at": rfc3339(similar.at),
+        "title": harmless(similar.title),
+        "cause": harmless(similar.cause),
+        "fix": harmless(similar.fix),
     }
 
 

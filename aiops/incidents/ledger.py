@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from aiops.incidents.habits import Habits
+from aiops.incidents.lessons import WORDS, Lessons
 from aiops.incidents.record import MAX_SERIES, Record, counts
 from aiops.model import (
     Anomaly,
@@ -35,6 +36,7 @@ TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen
 SAME_SYMPTOMS = 0.5  # share of the symptoms that a resolved incident had too: then it is back
 _VERSION = 2
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
+_LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
 # What a restart says and does anyway; failures after a change are failures.
 _EXPECTED_AFTER_CHANGE = frozenset({"new_template", "rare_template", "surge", "drop"})
 
@@ -73,6 +75,7 @@ class Ledger:
         self._records: dict[str, Record] = {}
         self._changes: list[ChangeEvent] = []
         self._habits = Habits()
+        self.lessons = Lessons(self.facts)
 
     # --- asked by the engine ----------------------------------------------------------------
 
@@ -85,7 +88,7 @@ class Ledger:
 
         A resolved incident takes nothing; a candidate that repeats its pattern reopens it.
         """
-        anomaly = self._as_usual(self._after_change(anomaly))
+        anomaly = self.lessons.weigh(self._as_usual(self._after_change(anomaly)))
         living = [self._records[h] for h in homes if h in self._records]
         living = [r for r in living if r.state is not State.RESOLVED]
         record = self._choose(living)
@@ -99,7 +102,8 @@ class Ledger:
         if record.state is not State.CANDIDATE:
             return [*done, *self._escalate(record, at)]
         # What comes later may also explain what came before: then nothing is ready any more.
-        if not opens(record.recent(at - reach(record.pace, TOGETHER))):
+        recent = record.recent(at - reach(record.pace, TOGETHER))
+        if not opens(self.lessons.asked(recent)):
             record.ready_at = None
         elif record.ready_at is None:
             record.ready_at = at
@@ -116,13 +120,18 @@ class Ledger:
     def command(self, command: Command) -> list[Transition]:
         """Apply what a person asked for; unknown targets are counted, not errors."""
         record = self._records.get(command.target)
+        if command.kind in WORDS:
+            self.lessons.hear(command, record)
+            return []
         if record is None or record.state not in _LIVE:
             self.facts["command_without_target"] += 1
             return []
         if command.kind == "ack" and record.state is State.OPEN:
             record.state, record.acknowledged_by = State.ACKNOWLEDGED, command.by
+            record.taken_at = command.at
             return [self._emit(record, TransitionKind.ACKNOWLEDGED, command.at)]
         if command.kind == "resolve":
+            record.fix = command.args.get("note", record.fix)
             return [self._resolve(record, max(command.at, record.updated))]
         return []
 
@@ -320,17 +329,22 @@ class Ledger:
 
     def _resolve(self, record: Record, at: float) -> Transition:
         record.state, record.resolved_at = State.RESOLVED, at
-        return self._emit(record, TransitionKind.RESOLVED, at)
+        done = self._emit(record, TransitionKind.RESOLVED, at)
+        self.lessons.learn(record)
+        return done
 
     def _reconsider(self, record: Record) -> None:
         if record.dirty:
             near = [c for c in self._changes if -1800.0 <= c.at - record.started <= 300.0]
             record.changes = near[-MAX_CHANGES:]
-            record.suspects = self._rank(list(record.anomalies.values()), record.changes)
+            ranked = self._rank(list(record.anomalies.values()), record.changes)
+            record.suspects = self.lessons.blame(ranked, record)
             record.dirty = False
 
     def _emit(self, record: Record, kind: TransitionKind, at: float) -> Transition:
         self._reconsider(record)
+        if kind in _LOOKS_BACK:
+            self.lessons.recall(record)
         record.seq += 1
         return Transition(kind, record.picture(), at)
 

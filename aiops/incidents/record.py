@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from aiops.cases import Similar
 from aiops.incidents.story import title
 from aiops.model import (
     Anomaly,
@@ -30,7 +31,8 @@ class Record:
     """Everything the ledger knows of one incident.
 
     ``anomalies`` holds each series at its worst, ``last`` when it was seen last. ``gist`` is
-    what people were told: an update must differ from it.
+    what people were told: an update must differ from it. ``fix``, ``cause`` and ``verdict`` are
+    what people said of it, ``taken_at`` when one acknowledged it.
     """
 
     id: str
@@ -56,6 +58,11 @@ class Record:
     risen: dict[str, float] = field(default_factory=dict)
     changes: list[ChangeEvent] = field(default_factory=list)
     suspects: tuple[Suspect, ...] = ()
+    similar: tuple[Similar, ...] = ()
+    taken_at: float | None = None
+    fix: str = ""
+    cause: str = ""
+    verdict: str = ""
 
     def footprint(self) -> Footprint:
         """Return where and when this incident was last seen."""
@@ -169,6 +176,7 @@ class Record:
             anomalies=tuple(ranked),
             changes=tuple(self.changes),
             samples=_samples(self._by_cause(ranked)),
+            similar=self.similar,
             acknowledged_by=self.acknowledged_by,
             notified_at=tuple(self.notified),
         )

@@ -207,7 +207,11 @@ def _suspect(suspect: Suspect, incident: Incident) -> str:
 
 
 def _similar(incident: Incident) -> str:
-    return f"similar: {_listed(incident.similar)}" if incident.similar else ""
+    if not incident.similar:
+        return ""
+    words = f"seen before: {_listed([s.id for s in incident.similar])}"
+    fixed = next((s for s in sorted(incident.similar, key=lambda s: -s.at) if s.fix), None)
+    return words + (f"; last fix: {_clip(fixed.fix, 120)}" if fixed is not None else "")
 
 
 # --- words ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiops.cases import Similar
 from aiops.incidents.story import story, title, to_json
 from aiops.model import (
     Anomaly,
@@ -74,7 +75,7 @@ OPEN = Incident(
     anomalies=(REFUSED, LATENCY),
     changes=(DEPLOY,),
     samples=REFUSED.samples,
-    similar=("INC-11aa",),
+    similar=(Similar("INC-11aa", 0.8, T - 9e5, "as now", "service:cart", "rolled back"),),
     notified_at=(T + 61.5,),
 )
 
@@ -88,7 +89,7 @@ now: new error line in service checkout: 42 lines, usual 0 lines
 change: deploy v42 on service cart, 3 min before
 likely cause: deploy v42 on service cart (62 %): 3 min before the start; on the first failing \
 service — or service checkout (20 %)
-similar: INC-11aa
+seen before: INC-11aa; last fix: rolled back
 next: aiops incidents show INC-7f3a"""
 
 UPDATED = """\
@@ -118,7 +119,7 @@ then: new error line in service checkout: 42 lines, usual 0 lines
 change: deploy v42 on service cart, 3 min before
 likely cause: deploy v42 on service cart (62 %): 3 min before the start; on the first failing \
 service — or service checkout (20 %)
-similar: INC-11aa
+seen before: INC-11aa; last fix: rolled back
 next: aiops incidents show INC-7f3a"""
 
 SILENT = replace(
@@ -193,7 +194,7 @@ def test_what_does_not_fit_is_counted() -> None:
         entities=tuple(f"service:s{i}" for i in range(7)),
         anomalies=(LATENCY, *many),
         changes=(DEPLOY, ChangeEvent(T - 600, "config", "service:web", "pool=5")),
-        similar=tuple(f"INC-{i}" for i in range(9)),
+        similar=tuple(Similar(f"INC-{i}", 0.5) for i in range(9)),
     )
     told = story(Transition(TransitionKind.OPENED, incident, T + 120))
 
@@ -395,7 +396,16 @@ def test_json_has_exactly_the_promised_fields() -> None:
                 "new": [16, 34],
             }
         ],
-        "similar": ["INC-11aa"],
+        "similar": [
+            {
+                "id": "INC-11aa",
+                "score": 0.8,
+                "opened_at": "2025-12-21T14:00:00Z",
+                "title": "as now",
+                "cause": "service:cart",
+                "fix": "rolled back",
+            }
+        ],
         "notified_at": ["2026-01-01T00:01:01.500Z"],
     }
 

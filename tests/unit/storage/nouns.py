@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aiops.cases import Similar
 from aiops.model import (
     Anomaly,
     ChangeEvent,
@@ -89,7 +90,7 @@ def incident(
         anomalies=(anomaly(surprise=surprise, text=text),),
         changes=(ChangeEvent(at - 60, "deploy", "service:cart", "v2"),),
         samples=(SampleLine(at, "file:/a", text, None),),
-        similar=("inc_0",),
+        similar=(Similar("inc_0", 0.75, fix="rolled back"),),
         notified_at=(at,),
     )
 

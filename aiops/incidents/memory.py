@@ -1,0 +1,130 @@
+"""Remember how incidents ended, and find those that a new one looks like.
+
+A case is a set of tokens, (who, what). Cases are compared by the cosine of their TF-IDF vectors:
+what fires in every trouble says little, what fired once before says much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+
+from aiops.cases import Case, Similar
+from aiops.model import Anomaly, Section
+
+MAX_CASES = 1000
+MAX_TOKENS = 200  # of one case
+SHOWN = 3
+ALIKE = 0.2  # cosine: below it two incidents have nothing in common that matters
+_VERSION = 1
+_APART = "\t"  # between who and what in a token
+
+
+def token(anomaly: Anomaly) -> str:
+    """Return who shows what: the entity and its template, alert, or metric with the direction."""
+    name = anomaly.series.name
+    if anomaly.series.kind not in ("log", "alert"):
+        departs = anomaly.actual is not None and anomaly.expected is not None
+        up = departs and (anomaly.actual or 0.0) >= (anomaly.expected or 0.0)
+        name += f" {('up' if up else 'down') if departs else anomaly.kind}"
+    return anomaly.entity + _APART + name
+
+
+def what(of: str) -> str:
+    """Return a token's part that is the same on every entity."""
+    return of.partition(_APART)[2]
+
+
+class Memory:
+    """Keep the last ``MAX_CASES`` cases; those that people said something about stay longest."""
+
+    def __init__(self) -> None:
+        self._cases: dict[str, Case] = {}
+        self._with: dict[str, dict[str, None]] = {}  # token → the ids of the cases that have it
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    @property
+    def cases(self) -> list[Case]:
+        """Return all cases, in the order in which they were learned."""
+        return list(self._cases.values())
+
+    def get(self, case: str) -> Case | None:
+        """Return the case of an incident, ``None`` when there is none."""
+        return self._cases.get(case)
+
+    def learn(self, case: Case) -> None:
+        """Take a case in, in the place of an older one of the same incident."""
+        self.forget(case.id)
+        if len(self._cases) >= MAX_CASES:
+            known = self._cases.values()
+            first = min(known, key=lambda c: (bool(c.fix or c.named or c.verdict), c.at, c.id))
+            self.forget(first.id)
+        self._cases[case.id] = case
+        for one in case.tokens:
+            self._with.setdefault(one, {})[case.id] = None
+
+    def forget(self, case: str) -> bool:
+        """Drop a case; return whether there was one."""
+        gone = self._cases.pop(case, None)
+        if gone is None:
+            return False
+        for one in gone.tokens:
+            places = self._with[one]
+            del places[case]
+            if not places:
+                del self._with[one]
+        return True
+
+    def recall(self, tokens: Iterable[str], besides: str = "") -> tuple[Similar, ...]:
+        """Return the most similar cases, best first, without the one named *besides*."""
+        wanted = sorted(set(tokens))
+        weights = [self._idf(one) for one in wanted]
+        dots: dict[str, float] = {}
+        for one, weight in zip(wanted, weights, strict=True):
+            for case in self._with.get(one, ()):
+                dots[case] = dots.get(case, 0.0) + weight * weight
+        dots.pop(besides, None)
+        own = math.sqrt(sum(w * w for w in weights))
+        scored = [(dot / (own * self._norm(case)), case) for case, dot in dots.items()]
+        scored.sort(key=lambda found: (-found[0], -self._cases[found[1]].at, found[1]))
+        return tuple(_similar(s, self._cases[c]) for s, c in scored[:SHOWN] if s >= ALIKE)
+
+    def _idf(self, one: str) -> float:
+        return math.log1p(len(self._cases) / (1 + len(self._with.get(one, ()))))
+
+    def _norm(self, case: str) -> float:
+        return math.sqrt(sum(self._idf(one) ** 2 for one in self._cases[case].tokens))
+
+    # --- saved at a cut ---------------------------------------------------------------------
+
+    def to_section(self, name: str, lessons: object) -> Section:
+        """Return all cases, each token's text once, beside the *lessons* (plain values)."""
+        words = {one: n for n, one in enumerate(self._with)}
+        cases = [msgspec.to_builtins(c) | {"tokens": []} for c in self._cases.values()]
+        header = {"cases": cases, "words": list(words), "lessons": lessons}
+        flat = [words[one] for c in self._cases.values() for one in c.tokens]
+        sizes = [len(c.tokens) for c in self._cases.values()]
+        arrays = {"tokens": np.array(flat, np.int32), "sizes": np.array(sizes, np.int32)}
+        return Section(name, _VERSION, header, arrays)
+
+    def restore(self, section: Section) -> bool:
+        """Take back what ``to_section`` returned; return whether the version is known."""
+        if section.version != _VERSION:
+            return False
+        words: Sequence[str] = section.header["words"]
+        flat, sizes = section.arrays["tokens"].tolist(), section.arrays["sizes"].tolist()
+        end = 0
+        for saved, size in zip(section.header["cases"], sizes, strict=True):
+            begin, end = end, end + size
+            tokens = tuple(words[n] for n in flat[begin:end])
+            self.learn(msgspec.convert(dict(saved) | {"tokens": tokens}, Case))
+        return True
+
+
+def _similar(score: float, case: Case) -> Similar:
+    return Similar(case.id, round(score, 3), case.at, case.title, case.cause, case.fix)
