@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aiops.cases import Similar
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -324,7 +326,7 @@ class Incident:
     anomalies: tuple[Anomaly, ...] = ()
     changes: tuple[ChangeEvent, ...] = ()
     samples: tuple[SampleLine, ...] = ()
-    similar: tuple[str, ...] = ()
+    similar: tuple[Similar, ...] = ()
     notified_at: tuple[float, ...] = ()
     acknowledged_by: str = ""
 
