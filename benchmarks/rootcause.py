@@ -1,9 +1,9 @@
 """Name the cause of labelled faults through the real engine, beside the random floor.
 
 Run: `python benchmarks/rootcause.py [petshop] [nezha] [--show]`. The data is found by
-AIOPS_SHARED, else in ../shared. Adapters only convert formats; PetShop's fault-free history was
-recorded after its faults, so it is shifted to end just before each case. A fault without a told
-incident is a miss. Intervals are Wilson's at 95 %; the random floor names k of all entities.
+AIOPS_SHARED, else in ../shared. Adapters only convert formats; fault-free history that was
+recorded after the faults is shifted to end just before them. A fault without a told incident is a
+miss. Intervals are Wilson's at 95 %; the random floor names k of all entities.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from aiops.replay import parse_series
 SHARED = Path(os.environ.get("AIOPS_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 INCIDENTS = SHARED / "data" / "incidents"
 STEP = 300.0
+MINUTE = 60.0
+DAY = 86400.0
 START = 1_700_000_000.0
 FIRES = 600.0  # TVDiag gives no times: all alerts of a fault fire for so long
 TEACHES = 0.7
@@ -94,11 +96,14 @@ def petshop(folder: Path) -> Iterator[Case]:
         for row in rows
     }
     history = folder / "noissue" / "metrics.csv.gz"
-    usual = _petshop_points(history) if history.exists() else []
+    if not history.exists():
+        print(f"\n{folder.name}: left out, it has no fault-free history")
+        return
+    usual = _petshop_points(history)
     for path in sorted(folder.glob("t*/issue_*/target.json")):
         told = json.loads(path.read_text())
         own = _petshop_points(path.with_name("metrics.csv.gz"))
-        shift = own[0].at - STEP - usual[-1].at if usual else 0.0
+        shift = own[0].at - STEP - usual[-1].at
         moved = [Points(p.source, p.at + shift, p.columns, p.values) for p in usual]
         root = as_entity(told["root_cause"]["node"])
         kind = told["target"]["metric"]
@@ -121,7 +126,7 @@ def _petshop_points(path: Path) -> list[Points]:
 
 
 def nezha(folder: Path) -> Iterator[Case]:
-    """Yield a day of Online Boutique: pod metrics every minute, all faults of the day."""
+    """Yield a day of faults: its fault-free hours (they came later), then the faults."""
     with (folder / "dependency.csv").open() as file:
         edges = [(r["Source"], r["Target"]) for r in csv.DictReader(file)]
     calls: dict[str, list[str]] = {}
@@ -129,31 +134,40 @@ def nezha(folder: Path) -> Iterator[Case]:
         if not re.fullmatch(r"[\d.]+", callee):
             calls.setdefault(caller, []).append(callee)
     table: dict[float, dict[str, float]] = {}
-    with lzma.open(folder / "pod_metrics.csv.xz", "rt", newline="") as file:
-        reader = csv.reader(file)
-        head = next(reader)
-        pod_at = head.index("PodName")
-        for row in reader:
-            at = float(row[0]) // 60.0 * 60.0
-            service = _service(row[pod_at])
-            cells = table.setdefault(at, {})
-            for name, cell in zip(head, row, strict=True):
-                if name not in (head[0], "PodName"):
-                    cells[f'{name}{{service="{service}"}}'] = _number(cell)
+    with lzma.open(folder / "pod_metrics.csv.xz", "rt", newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    began: dict[str, float] = {}
+    for row in rows:
+        began.setdefault(row["PodName"], float(row["TimeStamp"]))
+    usual_start = sorted(began.values())[len(began) // 2]
+    for row in rows:
+        pod = row.pop("PodName")
+        # One pod's clock is years off: its first minute is everybody's first minute.
+        wrong = began[pod] - usual_start if abs(began[pod] - usual_start) > DAY else 0.0
+        cells = table.setdefault((float(row.pop("TimeStamp")) - wrong) // MINUTE * MINUTE, {})
+        service = _service(pod)
+        for name, cell in row.items():
+            cells[f'{name}{{service="{service}"}}'] = _number(cell)
     names = sorted({n for cells in table.values() for n in cells})
     series = SeriesSet(tuple(parse_series(n, "service:nezha") for n in names))
-    inputs = [
-        Points("file:nezha", at, series, np.array([cells.get(n, math.nan) for n in names]))
+    minutes = [
+        (at, np.array([cells.get(n, math.nan) for n in names]))
         for at, cells in sorted(table.items())
     ]
+    entities = len({s.entity for s in series.series})
     records = json.loads((folder / "faults.json").read_text())
+    times = [float(r["t_utc"]) for r in records]
+    usual = [v for at, v in minutes if at >= max(times) + HELD]
+    own = [(at, v) for at, v in minutes if at < max(times) + HELD]
+    first = own[0][0] - MINUTE * len(usual)
+    moved = [(first + MINUTE * m, v) for m, v in enumerate(usual)]
+    inputs = [Points("file:nezha", at, series, v) for at, v in (*moved, *own)]
     faults = [
         Fault(f"{folder.name}/{n}", r["inject_type"], as_entity(_service(r["inject_pod"])),
-              float(r["t_utc"]), float(r["t_utc"]) + HELD)
-        for n, r in enumerate(records)
+              begun - MINUTE, begun + HELD)
+        for n, (r, begun) in enumerate(zip(records, times, strict=True))
     ]  # fmt: skip
-    entities = {s.entity for s in series.series}
-    yield Case(faults, inputs, calls, len(entities))
+    yield Case(faults, inputs, calls, entities)
 
 
 def tvdiag(path: Path) -> Iterator[Case]:
@@ -306,7 +320,9 @@ def main() -> None:
         sys.exit(f"{INCIDENTS} is absent; set AIOPS_SHARED to the folder that holds data/incidents")
     for wanted in options.sets:
         for name, cases in SETS[wanted]():
-            table(name, *measure(cases, show=options.show))
+            scores, other = measure(cases, show=options.show)
+            if scores:
+                table(name, scores, other)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ def rank(
         if a.severe:
             felt.setdefault(a.entity, []).append(a)
     onset = min(a.since for a in (bad if not felt else [a for f in felt.values() for a in f]))
+    # What was unusual long before explains nothing that began now.
+    bad = [a for a in bad if a.severe or a.since >= onset - CHANGE_REACH]
     entities = sorted({a.entity for a in bad})
     # How many times a usual of nothing something is, says nothing.
     usual = [a for a in bad if a.low is None or a.low > 0.0]
