@@ -89,6 +89,8 @@ CONSTANTS = (
     ("aiops.detection.firsts", "KEEP_TELLING", "seconds a new line stays news while it recurs"),
     ("aiops.detection.rarity", "APART", "seconds without a line that end an episode"),
     ("aiops.detection.rarity", "RARE", "seconds between episodes from which on a line is rare"),
+    ("aiops.detection.siblings", "FEWEST", "instances that one of them can be unlike"),
+    ("aiops.detection.siblings", "MINORITY", "one instance in so many may be unlike the others"),
     ("aiops.detection.flows", "FEWEST_LINES", "lines before the share of errors says anything"),
     ("aiops.detection.rows", "EVIDENCE_MARGIN", "decades below the threshold that still confirm"),
     ("aiops.detection.rows", "EVIDENCE_FLOOR", "least surprise of any anomaly"),

@@ -7,7 +7,7 @@ judged: a minute that was not is missing, never zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from aiops.detection.facts import anomaly_id
 from aiops.detection.rows import EVIDENCE_FLOOR, EVIDENCE_MARGIN, Rows, Wording
+from aiops.detection.siblings import Spoken
 from aiops.model import Anomaly, LogWindow, SampleLine, Section, Series, Severity
 from aiops.redaction import harmless
 from detectors.bank import SeriesBank
@@ -145,6 +146,22 @@ class Flows:
             half = expected / 2.0
             self._listen(flow, value, max(half * half - 0.375, 0.0), seen, mark)
         return found + surges + self._silences(heard, mark, threshold)
+
+    def minute(
+        self, watched: Callable[[str], float | None], among: Collection[str]
+    ) -> list[Spoken]:
+        """Return what the streams *among* said in the minute that ends at the mark."""
+        mark = self.mark
+        if mark is None or not among:
+            return []
+        return [
+            Spoken(f.stream, f.entity, f.lines, f.volume, f.errors_of)
+            for f in self._in_order()
+            if f.stream in among
+            and f.started + self.period <= mark
+            and (until := watched(f.stream)) is not None
+            and until >= mark
+        ]
 
     def _in_order(self) -> list[_Flow]:
         """Return all flows by name; new ones get their rows in that order."""

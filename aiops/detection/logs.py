@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aiops.detection.firsts import FirstSights, Workload
 from aiops.detection.flows import Flows
 from aiops.detection.sessions import SessionFlows
+from aiops.detection.siblings import Siblings
 from aiops.model import Anomaly, LineKind, LogWindow, Section, Severity
 from aiops.sessions import SessionRule
 
@@ -37,10 +38,12 @@ class LogDetection:
         self._windows = self.period / width
         self._firsts = FirstSights(max_templates=max_templates)
         self._flows = Flows(self.period)
+        self._siblings = Siblings(self.period)
 
     def judge(self, window: LogWindow, threshold: float) -> list[Anomaly]:
         """Learn one closed window and return what was never seen before."""
         self._flows.count(window)
+        self._siblings.know(window.stream)
         found = self._firsts.judge(window, threshold)
         if window.named:
             workload = window.stream.workload
@@ -62,9 +65,11 @@ class LogDetection:
     def roll(self, watched: Callable[[str], float | None], threshold: float) -> list[Anomaly]:
         """Judge the minute that ends at the mark; *watched* says how far a stream was watched."""
         mark = self._flows.mark
+        minute = self._flows.minute(watched, self._siblings.streams())
         found = self._flows.roll(watched, threshold)
         if mark is None:
             return found
+        found = self._siblings.roll(minute, found, mark, threshold)
         return found + self.sessions.roll(mark, self.period, threshold)
 
     def skip_to(self, at: float) -> None:
@@ -75,8 +80,9 @@ class LogDetection:
 
     def take_facts(self) -> dict[str, int]:
         """Return and clear how many templates made room and how many flows were refused."""
-        facts = {"evicted": self._firsts.evicted, "flows_refused": self._flows.refused}
-        self._firsts.evicted = self._flows.refused = 0
+        refused = self._flows.refused + self._siblings.refused
+        facts = {"evicted": self._firsts.evicted, "flows_refused": refused}
+        self._firsts.evicted = self._flows.refused = self._siblings.refused = 0
         for workload in self._firsts.workloads.values():
             facts["evicted"] += workload.returns.dropped
             workload.returns.dropped = 0
@@ -90,7 +96,7 @@ class LogDetection:
         """Return how many rows are judged per period: tests per second = rows / period."""
         # That something rare returns is asked at every window, beside what is new.
         rare = math.ceil(self._firsts.followed * self._windows)
-        return len(self._flows) + len(self.sessions) + rare
+        return len(self._flows) + len(self.sessions) + len(self._siblings) + rare
 
     @property
     def template_count(self) -> int:
@@ -139,7 +145,8 @@ class LogDetection:
             arrays |= parts
         header = {"period": self.period, "workloads": workloads}
         logs = Section("logs", _VERSION, header, arrays)
-        return [logs, *self._flows.to_sections(), self.sessions.to_section()]
+        flows = self._flows.to_sections()
+        return [logs, *flows, self.sessions.to_section(), self._siblings.to_section()]
 
     def restore(self, sections: dict[str, Section]) -> None:
         """Take back what ``to_sections`` returned; a missing or unknown part stays cold."""
@@ -154,3 +161,5 @@ class LogDetection:
             self._flows.restore(flows)
         if (sessions := sections.get("sessions")) is not None:
             self.sessions.restore(sessions)
+        if (siblings := sections.get("siblings")) is not None:
+            self._siblings.restore(siblings)
