@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import importlib
+import inspect
 import os
 import shutil
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from aiops.config import Settings, build_component, did_you_mean
 from aiops.decoding.windows import WindowSettings
 from aiops.delivery import Pace, Route
 from aiops.detection.rules import MetricRule
+from aiops.detection.named import made, tried
 from aiops.engine import EngineSettings
 from aiops.errors import ConfigError
 from aiops.incidents.ledger import LedgerSettings
@@ -239,3 +241,30 @@ def _river_problems(settings: Settings) -> list[str]:
                 f"detection.{key} = {value!r}: no such detector; {did_you_mean(value, known)}"
             )
     return problems
+    for n, one in enumerate(settings.metrics):
+        if problem := _detector_problem(one.detector, one.params):
+            problems.append(f"metrics[{n}].{problem}")
+
+
+def _detector_problem(detector: str, params: dict[str, Any]) -> str:
+    """Return what is wrong with a detector somebody named, "" when it can be made."""
+    if not detector:
+        return f"params = {params!r}: they belong to a detector; set detector" if params else ""
+    known = {
+        f"{home}.{name}": getattr(module, name)
+        for home in ("river.anomaly", "river.drift")
+        for module in (importlib.import_module(home),)
+        for name in module.__all__
+        if inspect.isclass(getattr(module, name, None))
+    }
+    if detector not in known:
+        return f"detector = {detector!r}: no such detector; {did_you_mean(detector, sorted(known))}"
+    allowed = list(inspect.signature(known[detector]).parameters)
+    for key, value in params.items():
+        if key not in allowed:
+            return f"params.{key} = {value!r}: unknown parameter; {did_you_mean(key, allowed)}"
+    try:
+        works = tried(made(detector, params))
+    except ValueError as e:
+        return f"params = {params!r}: {' '.join(str(e).split())}"
+    return "" if works else f"params = {params!r}: {detector} fails with them; see its signature"

@@ -198,6 +198,14 @@ class Sessions(_Table):
     max_open: int = Field(default=10_000, ge=1, description="Open ones; the quietest is dropped.")
 
 
+    detector: str = Field(
+        default="",
+        description="A class of river.anomaly or river.drift that judges each of these series too,"
+        " scaled and calibrated; at most 100 series.",
+    )
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="What the detector is made with; empty: its defaults."
+    )
 class Logging(_Table):
     """How the daemon speaks about itself, on standard error."""
 

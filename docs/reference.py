@@ -31,6 +31,8 @@ EXAMPLES: dict[str, object] = {
     "topology.calls": {"checkout": ["cart", "payment"]},
     "metrics.match": "shop_queue_*",
     "metrics.limit": 10_000,
+    "metrics.detector": "river.anomaly.LODA",
+    "metrics.params": {"n_random_cuts": 50},
     "sessions.name": "request",
     "sessions.field": "trace_id",
     "sources.file.paths": ["/var/log/shop/*.log"],
@@ -214,6 +216,7 @@ _KINDS = {
 }
 
 
+    "dict[str, Any]": "table",
 def _kind(annotation: str) -> str:
     """Return what a person calls the type that is annotated."""
     bare = annotation.removesuffix(" | None")

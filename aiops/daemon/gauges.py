@@ -17,6 +17,7 @@ _LOST = frozenset(
         "series_refused",
         "flows_refused",
         "joint_refused",
+        "named_refused",
         "session_lines",
         "session_events",
         "sessions_cut",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from aiops.detection.counters import CounterRates
 from aiops.detection.facts import anomaly_id
 from aiops.detection.kinds import Kinds, MetricKinds
+from aiops.detection.named import Chosen, NamedDetectors
 from aiops.detection.rows import PLAIN, Rows, Wording
 from aiops.detection.rules import MetricRule, MetricRules
 from aiops.detection.shares import Shares
@@ -54,6 +55,7 @@ class MetricDetection:
         self._multivariate = multivariate
         self._drift = drift
         self._rows = Rows(SeriesBank(max_rows=max_series))
+        self._named = NamedDetectors()
         self._kinds = MetricKinds(rules, most=max_series)
         self._shares = Shares(max_series)
         self._rates: dict[str, CounterRates] = {}
@@ -88,7 +90,7 @@ class MetricDetection:
         columns = self._columns.get(source)
         if columns is None or columns.of is not points.columns:
             columns = self._columns[source] = self._bind(points)
-            self._judged[source] = len(columns.kept)
+            self._judged[source] = len(columns.kept) + len(columns.named)
         last = self._last.get(source)
         if last is not None and at > last:
             pace = self._pace.get(source, at - last)
@@ -111,6 +113,14 @@ class MetricDetection:
             columns.series,
             at,
             judged,
+            threshold=threshold,
+            wording=partial(columns.wording, self._shares),
+        )
+        found += self._named.see(
+            columns.named,
+            at,
+            judged,
+            scores,
             threshold=threshold,
             wording=partial(columns.wording, self._shares),
         )
@@ -151,7 +161,12 @@ class MetricDetection:
         series = [series[i] for i in given.tolist()]
         shares = self._shares.bind(series)
         kept, rows = kinds.scored[given], rows[given]
-        return _Columns(points.columns, kinds, kept=kept, rows=rows, series=series, shares=shares)
+        named = self._named.bind(series, self._kinds.rules)
+        self.facts.update(self._named.facts)
+        self._named.facts.clear()
+        return _Columns(
+            points.columns, kinds, kept=kept, rows=rows, series=series, shares=shares, named=named
+        )
 
     # --- several series of one entity -------------------------------------------------------
 
@@ -249,6 +264,7 @@ class MetricDetection:
             Section("rivers", _VERSION, header, arrays),
             *self._kinds.to_sections(),
             self._shares.to_section(),
+            self._named.to_section(),
             *(rates.to_state(COUNTERS + source) for source, rates in sorted(self._rates.items())),
         ]
 
@@ -260,6 +276,8 @@ class MetricDetection:
         self._kinds.restore(sections)
         if "shares" in sections:
             self._shares.restore(sections["shares"])
+        if "named_detectors" in sections:
+            self._named.restore(sections["named_detectors"])
         for name, section in sections.items():
             if name.startswith(COUNTERS):
                 self._rates[name.removeprefix(COUNTERS)] = CounterRates.from_state(section)
@@ -285,8 +303,9 @@ class _Columns:
         rows: NDArray[np.int64],
         series: list[Series],
         shares: NDArray[np.intp],
+        named: tuple[Chosen, ...],
     ) -> None:
-        self.of, self.kinds = of, kinds
+        self.of, self.kinds, self.named = of, kinds, named
         self.kept, self.rows, self.series, self.shares = kept, rows, series, shares
         self.entities: dict[str, list[int]] = {}
         for i, one in enumerate(series):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiops.detection.direction import bad_direction, is_usage, unit_of
 from aiops.model import Severity
@@ -22,6 +22,7 @@ class MetricRule:
     gauge, counter, state, heartbeat or ignore. ``direction`` up tells only rises, down only
     drops, both tells either as bad. Departures smaller than ``smallest`` are not told.
     ``limit`` is the value at which it is full. ``smallest`` and ``limit`` are in its own unit.
+    ``detector`` names a River class, built with ``params``, that judges it beside the bank.
     """
 
     match: str
@@ -30,6 +31,8 @@ class MetricRule:
     direction: str = ""
     smallest: float = 0.0
     limit: float | None = None
+    detector: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 class MetricRules:

@@ -33,7 +33,7 @@ _MESSAGE = re.compile(
 )
 
 # Their reason is a sentence about the series and says more than a distance from the usual value.
-_SENTENCES = frozenset({"saturation", "state", "flat", "stale", "missing"})
+_SENTENCES = frozenset({"saturation", "state", "flat", "stale", "missing", "river"})
 
 _ENDED = (State.RESOLVED, State.CLOSED)
 

@@ -129,3 +129,42 @@ def test_wrong_session_tables_are_told() -> None:
     assert any("two tables are named 'a'" in p for p in found)
     assert any("sessions[0]: pattern = '('" in p for p in found)
     assert any("sessions[1]: give either pattern or field" in p for p in found)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (
+            {"detector": "river.anomaly.LODAA"},
+            "metrics[0].detector = 'river.anomaly.LODAA': no such detector;"
+            ' did you mean "river.anomaly.LODA"?',
+        ),
+        ({"detector": "os.system"}, "metrics[0].detector = 'os.system': no such detector; known:"),
+        (
+            {"detector": "river.anomaly.LODA", "params": {"cuts": 9}},
+            "metrics[0].params.cuts = 9: unknown parameter; known: n_bins, n_random_cuts, seed",
+        ),
+        (
+            {"detector": "river.anomaly.LODA", "params": {"n_random_cuts": "many"}},
+            "metrics[0].params = {'n_random_cuts': 'many'}: river.anomaly.LODA",
+        ),
+        ({"detector": "river.anomaly.QuantileFilter"}, "metrics[0].params = {}: river.anomaly."),
+        ({"params": {"n_bins": 9}}, "metrics[0].params = {'n_bins': 9}: they belong to a detector"),
+    ],
+)
+def test_wrong_detectors_of_metrics_are_told(table: dict[str, Any], told: str) -> None:
+    """A detector that is not there, or not with these parameters, is one line with a remedy."""
+    (found,) = problems(metrics=[{"match": "latency_*", **table}])
+
+    assert found.startswith(told)
+    assert "\n" not in found
+
+
+def test_a_detector_of_metrics_reaches_the_engine() -> None:
+    """The rule of the engine holds the named detector and its parameters."""
+    table = {"match": "a", "detector": "river.drift.KSWIN", "params": {"window_size": 60}}
+    settings = Settings(metrics=[table])  # type: ignore[list-item]
+
+    (rule,) = build(settings).engine.metrics
+
+    assert (rule.detector, rule.params) == ("river.drift.KSWIN", {"window_size": 60})
