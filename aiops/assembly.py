@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aiops.config import Settings, build_component, did_you_mean
 from aiops.decoding.windows import WindowSettings
@@ -21,6 +22,7 @@ from aiops.detection.named import made, tried
 from aiops.engine import EngineSettings
 from aiops.errors import ConfigError
 from aiops.incidents.ledger import LedgerSettings
+from aiops.incidents.maintenance import LONGEST, Window, read_cron
 from aiops.model import Severity
 from aiops.notifiers import NOTIFIERS
 from aiops.protocols import Notifier, Source
@@ -86,11 +88,15 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
     problems += _own_page_problems(settings.web.listen, sources)
     problems += _river_problems(settings)
     problems += _session_problems(settings)
+    problems += _maintenance_problems(settings)
+    problems += _escalation_problems(settings.alerting.escalate_to, names)
     if problems:
         raise ConfigError(problems)
     routes = tuple(
         Route(
-            name=n.name, min_severity=Severity[str(getattr(n, "min_severity", "warning")).upper()]
+            name=n.name,
+            min_severity=Severity[str(getattr(n, "min_severity", "warning")).upper()],
+            second=n.name in settings.alerting.escalate_to,
         )
         for n in notifiers
     )
@@ -124,7 +130,11 @@ def engine_settings(settings: Settings, news_from: float = float("-inf")) -> Eng
             sessions=tuple(SessionRule(**one.model_dump()) for one in settings.sessions),
         ),
         ledger=LedgerSettings(
-            resolve_after=alerting.resolve_after, update_interval=alerting.update_interval
+            resolve_after=alerting.resolve_after,
+            update_interval=alerting.update_interval,
+            ack_expires=alerting.ack_expires,
+            escalate_after=alerting.escalate_after if alerting.escalate_to else 0.0,
+            maintenance=tuple(Window(**one.model_dump()) for one in settings.maintenance),
         ),
         budget=alerting.budget,
         group_window=alerting.group_window,
@@ -212,6 +222,39 @@ def _own_page_problems(listen: str, sources: Sequence[NamedSource]) -> list[str]
                     f"sources.{named.kind}.targets = {target!r}: this is our own web.listen;"
                     " let a Prometheus scrape it instead"
                 )
+    return problems
+
+
+def _maintenance_problems(settings: Settings) -> list[str]:
+    problems = []
+    for n, one in enumerate(settings.maintenance):
+        where = f"maintenance[{n}]"
+        try:
+            ZoneInfo(one.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            said = "no such time zone; write one like Europe/Berlin"
+            problems.append(f"{where}.timezone = {one.timezone!r}: {said}")
+            continue
+        if one.duration > LONGEST:
+            problems.append(f"{where}.duration = {one.duration:g} s: give at most 7d")
+        try:
+            read_cron(one.cron)
+        except ValueError as e:
+            problems.append(f"{where}.cron = {one.cron!r}: {e}")
+            continue
+        if Window(**one.model_dump()).next_start(0.0) is None:
+            problems.append(f"{where}.cron = {one.cron!r}: never happens; look at day and month")
+    return problems
+
+
+def _escalation_problems(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
+    problems = [
+        f"alerting.escalate_to = {name!r}: no such channel; {did_you_mean(name, list(names))}"
+        for name in wanted
+        if name not in names
+    ]
+    if wanted and set(names) <= set(wanted):
+        problems.append("alerting.escalate_to: names every channel; leave one that hears first")
     return problems
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aiops.errors import ConfigError
+from aiops.planned import Maintenance
 from aiops.quantities import Budget, Duration, Size
 
 __all__ = [
@@ -68,6 +69,13 @@ class Alerting(_Table):
         default=900.0,
         description="Shortest time between two updates of one incident; the first may be earlier.",
     )
+    ack_expires: Duration = Field(
+        default=14400.0, description="How long an acknowledgement counts; 0: for ever."
+    )
+    escalate_to: list[str] = Field(
+        default_factory=list, description="Channels that hear only of what nobody acknowledged …"
+    )
+    escalate_after: Duration = Field(default=900.0, gt=0, description="… for this long.")
     news_from: Literal["start", "beginning"] = Field(
         default="start",
         description="start: what lies in the sources before the first start is learned and not"
@@ -231,6 +239,7 @@ class Settings(BaseSettings):
     detection: Detection = Field(default_factory=Detection)
     metrics: list[Metric] = Field(default_factory=list)
     sessions: list[Sessions] = Field(default_factory=list)
+    maintenance: list[Maintenance] = Field(default_factory=list)
     logging: Logging = Field(default_factory=Logging)
     sources: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
     notifiers: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)

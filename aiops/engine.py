@@ -44,7 +44,7 @@ from aiops.ordering import Item, Waiting
 from aiops.placement import Placement
 
 LONG_GAP = 86400.0  # after so long without a line from anywhere minutes are not judged
-_VERSION = 4
+_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Engine:
             self.flows.ended(item.stream.id)
         elif isinstance(item, Command):
             if item.kind not in ("change", "alert"):
-                return self.news.say(self.ledger.command(item))
+                return self.news.command(item)
             self._wait(change_of(item) if item.kind == "change" else alert_of(item))
         elif isinstance(item, Tick):
             if not math.isfinite(item.at):
@@ -356,7 +356,7 @@ class Engine:
             "step": self._step,
             "busy": self._busy,
             "quiet": self._quiet,
-            "caught_up": self.news.caught_up,
+            "news": self.news.to_state(),
             "entities": sorted(self.placement.entities),
             "width": self.settings.window.width,
         }
@@ -382,7 +382,7 @@ class Engine:
         self.clock, self._tick = saved.header["clock"], saved.header["tick"]
         self._step, self._busy = saved.header["step"], saved.header["busy"]
         self._points_at, self._quiet = saved.header["points_at"], saved.header["quiet"]
-        self.news.caught_up = saved.header["caught_up"]
+        self.news.restore(saved.header["news"])
         self.placement.entities = set(saved.header["entities"])
         self.logs.restore(by_name)
         self.metrics.restore(by_name)

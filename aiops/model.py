@@ -329,26 +329,28 @@ class Incident:
     similar: tuple[Similar, ...] = ()
     notified_at: tuple[float, ...] = ()
     acknowledged_by: str = ""
+    assigned_to: str = ""
+    escalated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Say what happened to an incident at ``at``; ``tell`` is whether people should hear it."""
+    """Say what happened to an incident and why (``note``); ``tell``: people should hear of it."""
 
     kind: TransitionKind
     incident: Incident
     at: float
     tell: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
     """One message for one receiver; ``key`` is the same over retries and restarts.
 
-    ``incident`` is the picture the channel renders (escaping is the channel's); ``title`` and
-    ``body`` are plain text, already redacted. ``link`` leads to the incident, empty when nobody
-    said how to reach the daemon. ``receipt`` is what the receiver called the message of this
-    incident that it took last, empty when it took none or has no names for them.
+    ``title`` and ``body`` are plain text, already redacted; escaping is the channel's. ``link``
+    leads to the incident, empty when nobody said how to reach the daemon. ``receipt`` is what the
+    receiver called the last message of this incident, empty when it took none or does not say.
     """
 
     key: str
@@ -389,10 +391,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """Everything saved together: positions, models, open windows and incidents.
-
-    ``command_seq`` and ``journal_seq`` are the last command row and journal row applied.
-    """
+    """Everything saved together, after these rows of commands and of the journal."""
 
     cursors: Mapping[str, str]
     command_seq: int

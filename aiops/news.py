@@ -1,4 +1,8 @@
-"""Decide what people hear of: old news is learned in silence, ends go to who heard beginnings."""
+"""Decide what people hear of: old news is learned in silence, ends go to who heard beginnings.
+
+What somebody asked not to hear of is held back while that holds; once it does not and the incident
+is still open, it is told once.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from aiops.incidents.ledger import Ledger
-from aiops.model import Incident, Severity, State, Transition, TransitionKind
+from aiops.incidents.muting import COMMANDS, Muting, Silence, hidden_by, snooze_of
+from aiops.model import Command, Incident, Severity, State, Transition, TransitionKind
 
 _LAST = (TransitionKind.RESOLVED, TransitionKind.MERGED)
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
@@ -24,14 +30,28 @@ class News:
     def __init__(self, ledger: Ledger, since: float, facts: Counter[str]) -> None:
         self.since = since
         self.caught_up = since == -math.inf
+        self.muting = Muting(facts)
         self._ledger = ledger
         self._facts = facts
         self._orphans: dict[str, Incident] = {}
+        self._held: dict[str, str] = {}  # incident: what of it was held back last
 
     def begin(self, since: float) -> None:
         """Take everything before *since* as history again (after a downtime)."""
         self.since = since
         self.caught_up = False
+
+    def command(self, command: Command) -> list[Transition]:
+        """Apply what a person asked for."""
+        if command.kind in COMMANDS:
+            self.muting.obey(command)
+            return []
+        if command.kind == "snooze":
+            asleep = self._live().get(command.target)
+            if asleep is not None:
+                self.muting.add(snooze_of(command, asleep))
+                self._held.setdefault(asleep.id, TransitionKind.UPDATED)
+        return self.say(self._ledger.command(command))
 
     def say(self, transitions: Sequence[Transition]) -> list[Transition]:
         """Return the transitions with ``tell`` decided."""
@@ -43,11 +63,12 @@ class News:
                 and t.incident.state is not State.CANDIDATE
                 and t.incident.severity >= Severity.WARNING
                 and (known or t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED))
+                and not self._holds(t)
             )
             if tell:
                 self._ledger.told(t.incident.id, t.at)
             picture = replace(t.incident, told=True) if known or tell else t.incident
-            said.append(Transition(t.kind, picture, t.at, tell=tell))
+            said.append(replace(t, incident=picture, tell=tell))
         return said
 
     def pass_time(self, at: float, wait: float) -> list[Transition]:
@@ -56,12 +77,71 @@ class News:
         if not self.caught_up and at >= self.since:
             self.caught_up = True
             done += self.say(self._ledger.tell_open(at))
+        if self._held:
+            done += self._let_go(at)
         return done + self._adopt(at, wait) if self._orphans else done
+
+    def silences(self, at: float) -> list[Silence]:
+        """Return every silence that is known, also what is over, and maintenance at *at*."""
+        known = self.muting.silences
+        return [*known.values(), *(s for s in self.mutes(at) if s.id not in known)]
+
+    def mutes(self, at: float) -> list[Silence]:
+        """Return what hides something at *at*: silences, snoozes, maintenance."""
+        planned = (window.silence(at) for window in self._ledger.settings.maintenance)
+        return [*self.muting.active(at), *(silence for silence in planned if silence is not None)]
 
     def expect(self, told: Sequence[Incident]) -> None:
         """Remember what people were told is open: what is not derived again is resolved."""
         seen = {i.id: i.seq for i in self._ledger.pictures}
         self._orphans = {i.id: i for i in told if seen.get(i.id, -1) < i.seq}
+
+    def to_state(self) -> dict[str, Any]:
+        """Return plain values for ``restore``."""
+        silences = self.muting.to_state()
+        return {"caught_up": self.caught_up, "held": dict(self._held), "silences": silences}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what ``to_state`` returned."""
+        self.caught_up, self._held = state["caught_up"], dict(state["held"])
+        self.muting.restore(state["silences"])
+
+    # --- held back --------------------------------------------------------------------------
+
+    def _holds(self, t: Transition) -> bool:
+        """Return whether nobody wants to hear this now; what would have been said is kept."""
+        name, before = t.incident.id, self._held.get(t.incident.id)
+        if t.kind in _LAST:
+            # Who was told of an end, and not of what came back since, knows enough.
+            self._held.pop(name, None)
+            return before == TransitionKind.REOPENED
+        if not hidden_by(t.incident, self.mutes(t.at)):
+            self._held.pop(name, None)
+            return False
+        self._facts["held_back"] += 1
+        if before not in (TransitionKind.OPENED, TransitionKind.REOPENED):
+            self._held[name] = t.kind
+        return True
+
+    def _let_go(self, at: float) -> list[Transition]:
+        """Tell once what is still open and not hidden any more."""
+        live, mutes = self._live(), self.mutes(at)
+        done: list[Transition] = []
+        for name in list(self._held):
+            incident = live.get(name)
+            if incident is not None and hidden_by(incident, mutes):
+                continue
+            del self._held[name]
+            # Whoever took it needs no reminder.
+            if incident is not None and incident.state is State.OPEN:
+                told = Command(0, "again", name, at, args={"note": "was silenced until now"})
+                done += self.say(self._ledger.command(told))
+        return done
+
+    def _live(self) -> dict[str, Incident]:
+        return {i.id: i for i in self._ledger.pictures if i.state in _LIVE}
+
+    # --- told before a restart --------------------------------------------------------------
 
     def _adopt(self, at: float, wait: float) -> list[Transition]:
         for incident in self._ledger.pictures:
@@ -87,7 +167,7 @@ def _folded(transitions: Sequence[Transition]) -> list[Transition]:
     for t in transitions:
         key = (t.incident.id, t.at)
         if t.kind is TransitionKind.ESCALATED and key in opened:
-            folded[opened[key]] = Transition(TransitionKind.OPENED, t.incident, t.at)
+            folded[opened[key]] = replace(t, kind=TransitionKind.OPENED)
             continue
         if t.kind is TransitionKind.OPENED:
             opened[key] = len(folded)

@@ -23,7 +23,7 @@ VERBS = {
     "doctor": ("aiops.cli.doctor:doctor", "Ask the running daemon how it is."),
     "incidents": (
         "aiops.cli.incidents:incidents",
-        "List, show, acknowledge, resolve.",
+        "List, show, decide, silence.",
     ),
     "change": ("aiops.cli.change:change", "Tell the daemon of a deploy or another change."),
     "notify": ("aiops.cli.notify:notify", "Try a notification channel."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import time
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,9 +78,11 @@ def intent(plan: Plan) -> dict[str, Any]:
             {"name": s.name, "kind": s.kind, "watches": _described(s.source)} for s in plan.sources
         ],
         "notifiers": [
-            {"name": route.name, "min_severity": route.min_severity.label} for route in plan.routes
+            {"name": route.name, "min_severity": route.min_severity.label, "second": route.second}
+            for route in plan.routes
         ],
         "budget_per_week": round(settings.alerting.budget * 604800.0, 3),
+        "maintenance": _planned(plan),
         "dry_run": settings.alerting.dry_run,
         "listen": settings.web.listen,
         "state_directory": str(resolve_directory(settings.state.directory, os.environ)),
@@ -98,12 +101,31 @@ def told(facts: dict[str, Any]) -> list[str]:
         lines += [f"  not {what}: {verdict}" for what, verdict in left[:SHOWN]]
         lines += [f"  … and {len(left) - SHOWN} more left alone"] * (len(left) > SHOWN)
     for notifier in facts["notifiers"]:
-        lines.append(f"channel {notifier['name']}: from {notifier['min_severity']} on")
+        late = ", when nobody acknowledges in time" if notifier["second"] else ""
+        lines.append(f"channel {notifier['name']}: from {notifier['min_severity']} on{late}")
+    lines += [
+        f"maintenance of {window['match']}: next at {window['next']}, for {window['duration']}"
+        for window in facts["maintenance"]
+    ]
     dry = "; dry run: nothing is sent" if facts["dry_run"] else ""
     lines.append(f"budget: {facts['budget_per_week']:g} false notifications a week{dry}")
     lines.append(f"listens on: {facts['listen'] or 'nothing (web.listen is empty)'}")
     lines.append(f"state: {facts['state_directory']}")
     return [*lines, "the configuration is good"]
+
+
+def _planned(plan: Plan) -> list[dict[str, Any]]:
+    """Return every maintenance window with when it begins next."""
+    from aiops.units import duration
+    from aiops.wire import rfc3339
+
+    now = time.time()
+    found = []
+    for window in plan.engine.ledger.maintenance:
+        begins = window.next_start(now)
+        shown = None if begins is None else rfc3339(begins)
+        found.append({"match": window.match, "next": shown, "duration": duration(window.duration)})
+    return found
 
 
 def _is_watched(verdict: str) -> bool:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiops.cli.decisions import assign, merge, snooze, split
 from aiops.cli.options import config_option, emit, json_option, note, settings_of, url_option
+from aiops.cli.silences import silence
 
 if TYPE_CHECKING:
     from aiops.config import Settings
@@ -112,6 +114,10 @@ def ack(ctx: click.Context, /, incident: str, by: str, **rest: Any) -> None:
 def resolve(ctx: click.Context, /, incident: str, by: str, **rest: Any) -> None:
     """Say that an incident is over."""
     _act(ctx, "resolve", incident, by, **rest)
+
+
+for _command in (snooze, assign, merge, split, silence):
+    incidents.add_command(_command)
 
 
 def _act(

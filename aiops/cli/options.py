@@ -62,6 +62,16 @@ def note(line: str) -> None:
     click.echo(f"aiops: {line}", err=True)
 
 
+def user_name() -> str:
+    """Return the user at this terminal, empty when nobody knows."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
 def plural(count: int, noun: str) -> str:
     """Return ``1 row`` or ``2 rows``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

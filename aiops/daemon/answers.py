@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from aiops.daemon.gauges import Gauges
 from aiops.daemon.supervision import Supervision
 from aiops.errors import StateError
+from aiops.incidents.muting import Silence
 from aiops.model import ChangeEvent, Command, Incident
 from aiops.pump import Figures, Pump
 from aiops.storage import DeadLetter, Store
@@ -72,6 +73,10 @@ class Answers:
     async def history(self, limit: int) -> list[Incident]:
         """Return told and untold incidents of the past, newest first."""
         return await self._on_writer(lambda: self._rows().history.incidents(limit=limit))
+
+    async def silences(self, at: float) -> list[Silence]:
+        """Return every silence that is known, and the maintenance that is on at *at*."""
+        return await self._pump.ask(lambda engine: engine.news.silences(at))
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """Return messages that were given up, newest first."""

@@ -20,11 +20,15 @@ _LAST_NEWS = frozenset({TransitionKind.RESOLVED, TransitionKind.MERGED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Say what one receiver wants: from which severity on, and whether progress too."""
+    """Say what one receiver wants: from which severity on, and whether progress too.
+
+    A ``second`` one hears only of what nobody acknowledged in time, and of how that ends.
+    """
 
     name: str
     min_severity: Severity = Severity.WARNING
     updates: bool = True
+    second: bool = False
 
 
 def notification_key(incident_id: str, seq: int, receiver: str) -> str:
@@ -102,6 +106,8 @@ def plan_batch(
 
 def _wants(route: Route, transition: Transition, told: Collection[str]) -> bool:
     if not transition.tell:
+        return False
+    if route.second and not transition.incident.escalated and route.name not in told:
         return False
     if transition.kind in _FIRST_NEWS:
         return transition.incident.severity >= route.min_severity or route.name in told

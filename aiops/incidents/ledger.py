@@ -11,6 +11,8 @@ import msgspec
 
 from aiops.incidents.habits import Habits
 from aiops.incidents.lessons import WORDS, Lessons
+from aiops.incidents.maintenance import Window
+from aiops.incidents.people import Hands, obey, overdue
 from aiops.incidents.record import MAX_SERIES, Record, counts
 from aiops.model import (
     Anomaly,
@@ -34,7 +36,7 @@ MAX_KNOWN_CHANGES = 200
 SETTLE = 180.0  # the one update waits this long for the rest of the story
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
 SAME_SYMPTOMS = 0.5  # share of the symptoms that a resolved incident had too: then it is back
-_VERSION = 2
+_VERSION = 3
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
 # What a restart says and does anyway; failures after a change are failures.
@@ -50,7 +52,8 @@ class LedgerSettings:
 
     ``patience`` lets a story gather before it is told, ``grace`` is how long after a change its
     entity may say new things below an error, ``reopen_within`` how long a resolved incident is
-    the same one when its symptoms come back.
+    the same one when its symptoms come back. After ``ack_expires`` an acknowledged incident asks
+    again, after ``escalate_after`` one that nobody acknowledged calls others (0: never).
     """
 
     resolve_after: float = 300.0
@@ -61,6 +64,9 @@ class LedgerSettings:
     patience: float = 30.0
     grace: float = 600.0
     reopen_within: float = 1800.0
+    ack_expires: float = 0.0
+    escalate_after: float = 0.0
+    maintenance: tuple[Window, ...] = ()
 
 
 class Ledger:
@@ -91,6 +97,7 @@ class Ledger:
         anomaly = self.lessons.weigh(self._as_usual(self._after_change(anomaly)))
         living = [self._records[h] for h in homes if h in self._records]
         living = [r for r in living if r.state is not State.RESOLVED]
+        living = [r for r in living if anomaly.entity not in r.without]
         record = self._choose(living)
         if record is None:
             if not counts(anomaly):
@@ -127,13 +134,14 @@ class Ledger:
             self.facts["command_without_target"] += 1
             return []
         if command.kind == "ack" and record.state is State.OPEN:
+            record.acknowledged_at = command.at
             record.state, record.acknowledged_by = State.ACKNOWLEDGED, command.by
             record.taken_at = command.at
             return [self._emit(record, TransitionKind.ACKNOWLEDGED, command.at)]
         if command.kind == "resolve":
             record.fix = command.args.get("note", record.fix)
             return [self._resolve(record, max(command.at, record.updated))]
-        return []
+        return obey(command, record, Hands(self._records, self._emit, self._take, self.facts))
 
     def advance(self, at: float) -> list[Transition]:
         """Let event time reach *at*: tell what is ready, resolve what is quiet, drop the rest."""
@@ -155,7 +163,8 @@ class Ledger:
                 if silent > quiet:
                     done.append(self._resolve(record, at))
                 else:
-                    done += self._update(record, at)
+                    late = overdue(record, at, self.settings, self._emit)
+                    done += late or self._update(record, at)
         return done
 
     def tell_open(self, at: float) -> list[Transition]:
@@ -175,6 +184,7 @@ class Ledger:
         """Note that people were told: the picture they have is this one."""
         record = self._records.get(incident)
         if record is not None:
+            record.asked_at = record.asked_at if record.told else max(record.asked_at, at)
             record.told = True
             record.told_at = at
             record.told_severity = record.severity
@@ -278,6 +288,7 @@ class Ledger:
         if before is not None:
             self._take(before, record)
             before.state, before.resolved_at, before.updates = State.OPEN, None, 0
+            before.asked_at, before.escalated = at, False
             return self._emit(before, TransitionKind.REOPENED, at)
         live = [r for r in self._records.values() if r.state in _LIVE]
         if len(live) >= self.settings.max_live:
@@ -341,12 +352,12 @@ class Ledger:
             record.suspects = self.lessons.blame(ranked, record)
             record.dirty = False
 
-    def _emit(self, record: Record, kind: TransitionKind, at: float) -> Transition:
+    def _emit(self, record: Record, kind: TransitionKind, at: float, note: str = "") -> Transition:
         self._reconsider(record)
         if kind in _LOOKS_BACK:
             self.lessons.recall(record)
         record.seq += 1
-        return Transition(kind, record.picture(), at)
+        return Transition(kind, record.picture(), at, note=note)
 
     # --- saved at a cut ---------------------------------------------------------------------
 

@@ -51,6 +51,11 @@ class Record:
     notified: list[float] = field(default_factory=list)
     updates: int = 0
     acknowledged_by: str = ""
+    acknowledged_at: float = 0.0
+    asked_at: float = 0.0  # since when somebody was asked to look after it
+    escalated: bool = False
+    assigned_to: str = ""
+    without: list[str] = field(default_factory=list)  # entities that a person split off
     severity: Severity = Severity.INFO
     dirty: bool = True
     anomalies: dict[str, Anomaly] = field(default_factory=dict)
@@ -178,6 +183,8 @@ class Record:
             samples=_samples(self._by_cause(ranked)),
             similar=self.similar,
             acknowledged_by=self.acknowledged_by,
+            assigned_to=self.assigned_to,
+            escalated=self.escalated,
             notified_at=tuple(self.notified),
         )
         main = self._main(ranked)

@@ -75,6 +75,8 @@ def _headline(transition: Transition) -> str:
     words = f"{transition.kind.value.upper()} {incident.severity.label}"
     if transition.kind is TransitionKind.ACKNOWLEDGED and incident.acknowledged_by:
         words += f" (by {incident.acknowledged_by})"
+    if transition.note:
+        words += f" ({transition.note})"
     return f"{words}: {incident.title or title(incident)}"
 
 

@@ -12,6 +12,8 @@ from aiops.storage import JournalEntry
 # How long commands wait for what they are about; by then it would have been read again.
 PATIENCE = 120.0
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
+# They carry a time of their own and are about no incident.
+_AT_ONCE = frozenset({"change", "alert", "silence", "silence-edit"})
 
 
 @dataclass(slots=True)
@@ -72,11 +74,7 @@ class Pending:
         if not self.commands:
             return None
         first = self.commands[0]
-        if (
-            first.seq > self._again
-            or first.kind == "change"
-            or any(_meant(first, i) for i in incidents())
-        ):
+        if first.seq > self._again or first.kind in _AT_ONCE or _is_there(first, incidents()):
             return self.take()
         return None
 
@@ -92,6 +90,12 @@ class Pending:
         """Take the next command, whether its turn has come or not."""
         self._since = None
         return self.commands.popleft()
+
+
+def _is_there(command: Command, incidents: Sequence[Incident]) -> bool:
+    other = command.args.get("into")
+    known = other is None or any(i.id == other for i in incidents)
+    return known and any(_meant(command, i) for i in incidents)
 
 
 def _meant(command: Command, incident: Incident) -> bool:

@@ -17,6 +17,7 @@ from aiops.redaction import harmless
 from aiops.storage import DeadLetter
 from aiops.web.desk import Counter, Desk
 from aiops.web.guards import RefusedError, answer, read_body
+from aiops.web.handling import Handling
 from aiops.web.words import tell
 from aiops.wire import rfc3339, to_json
 
@@ -58,6 +59,7 @@ class Api:
             web.get("/api/v1/dead-letters", self.dead_letters),
             web.get("/api/v1/templates", self.templates),
             web.get("/api/v1/status", self.status),
+            *Handling(self._desk, self._find, self._clock).routes(),
         ]
 
     async def incidents(self, request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from aiops.config import Settings
+from aiops.incidents.muting import Silence
 from aiops.model import (
     Anomaly,
     ChangeEvent,
@@ -103,6 +104,7 @@ class FakeDesk:
     changes: list[ChangeEvent] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     broken: bool = False
+    quiet: list[Silence] = field(default_factory=list)
     web: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,6 +128,9 @@ class FakeDesk:
         if self.broken:
             raise StoreError("state: disk full; free some space there", reason="disk_full")
         return list(self.past[:limit])
+
+    async def silences(self, at: float) -> list[Silence]:
+        return list(self.quiet)
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         return self.dead[:limit]
