@@ -24,6 +24,7 @@ from aiops.errors import ConfigError
 from aiops.incidents.ledger import LedgerSettings
 from aiops.incidents.maintenance import LONGEST, Window, read_cron
 from aiops.model import Severity
+from aiops.moments import local_zone
 from aiops.notifiers import NOTIFIERS
 from aiops.protocols import Notifier, Source
 from aiops.sessions import SessionRule
@@ -127,6 +128,7 @@ def engine_settings(settings: Settings, news_from: float = float("-inf")) -> Eng
         window=WindowSettings(
             width=detection.window,
             lateness=detection.allowed_lateness,
+            timezone=local_zone() if detection.timezone == "local" else detection.timezone,
             sessions=tuple(SessionRule(**one.model_dump()) for one in settings.sessions),
         ),
         ledger=LedgerSettings(

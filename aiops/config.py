@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from aiops.errors import ConfigError
 from aiops.planned import Maintenance
-from aiops.quantities import Budget, Duration, Size
+from aiops.quantities import Budget, Duration, Size, TimeZone
 
 __all__ = [
     "Budget",
@@ -142,6 +142,10 @@ class Detection(_Table):
         default=5.0,
         description="How far behind the newest line of its stream a line may be; later ones are"
         " counted and join the open window.",
+    )
+    timezone: TimeZone = Field(
+        default="local",
+        description="Zone of log stamps that say none, like Europe/Berlin; local: this host's.",
     )
     hold: Duration = Field(
         default=15.0,

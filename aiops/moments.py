@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 _LAST = 253_402_300_799.0  # the end of the year 9999: no calendar goes further
 
@@ -24,3 +27,17 @@ def read_time(text: str) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+
+
+def local_zone() -> str:
+    """Return the IANA name of this host's time zone, UTC where nothing says it."""
+    named = os.environ.get("TZ", "").lstrip(":")
+    if not named:
+        try:
+            named = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")[2]
+        except OSError:
+            named = ""
+    try:
+        return ZoneInfo(named).key if named else "UTC"
+    except (OSError, KeyError, ValueError):
+        return "UTC"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
@@ -46,6 +47,18 @@ def parse_budget(value: object) -> object:
     return float(match[1]) / seconds[match[2]]
 
 
+def parse_zone(value: object) -> object:
+    """Take the IANA name of a time zone, or ``local``."""
+    if not isinstance(value, str) or value in ("local", "UTC"):
+        return value
+    try:
+        return ZoneInfo(value).key
+    except (OSError, KeyError, ValueError) as e:
+        msg = 'write a time zone like "Europe/Berlin", "UTC" or "local"'
+        raise ValueError(msg) from e
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
 Budget = Annotated[float, BeforeValidator(parse_budget), Field(gt=0)]
+TimeZone = Annotated[str, BeforeValidator(parse_zone)]

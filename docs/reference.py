@@ -206,6 +206,7 @@ _KINDS = {
     "float": "number",
     "Duration": "duration",
     "Size": "size",
+    "TimeZone": "time zone",
     "Budget": "rate",
     "Secret": "text, secret",
     "Key": "text, secret",

@@ -90,14 +90,23 @@ def clear_caches() -> None:
 class StampReader:
     """Read the second of every line of one stream, whose stamp stands where it once was found.
 
+    A ``naive`` one says no zone: its seconds are those of a clock in UTC.
     ``seconds`` is pure but for incomplete stamps (no year, no date), which mean the repetition
     nearest to ``near``; the caller moves ``near`` along with the stream.
     """
 
     def __init__(
-        self, fmt: StampFormat, marker: bytes, offset: int, token: int | None, *, zoned: bool
+        self,
+        fmt: StampFormat,
+        marker: bytes,
+        offset: int,
+        token: int | None,
+        *,
+        zoned: bool,
+        naive: bool = False,
     ) -> None:
         self.format = fmt
+        self.naive = naive
         self.near = 0.0
         self._marker = marker
         self._offset = offset
@@ -108,17 +117,19 @@ class StampReader:
         self._width = _ZONED if whole else fmt.width
 
     def to_state(self) -> list[object]:
-        return [self.format.name, self._marker, self._offset, self._token, self._zoned]
+        name = self.format.name
+        return [name, self._marker, self._offset, self._token, self._zoned, self.naive]
 
     @classmethod
     def from_state(cls, state: list[object]) -> StampReader:
-        name, marker, offset, token, zoned = state
+        name, marker, offset, token, zoned, naive = state
         return cls(
             BY_NAME[str(name)],
             bytes(marker),  # type: ignore[call-overload]  # saved as bytes
             int(offset),  # type: ignore[call-overload]  # saved as int
             token,  # type: ignore[arg-type]  # saved as int or None
             zoned=bool(zoned),
+            naive=bool(naive),
         )
 
     def seconds(self, lines: list[bytes]) -> list[Parsed]:
@@ -206,16 +217,19 @@ def find_stamp(line: bytes, near: float) -> StampReader | None:
     start = match.start()
     # "Z" is what a stamp without a zone means anyway.
     zoned = fmt.name in ("iso", "slashes") and match[7] not in (None, b"Z", b"UTC", b"GMT")
+    zone = match[7] if match.re.groups >= 7 else None
+    naive = not zone and fmt.name != "epoch"
     before = head[:start]
     marker = _MARKERS.search(before) or _EDGE.search(before)
     if start == 0:
-        reader = StampReader(fmt, b"", 0, None, zoned=zoned)
+        place: tuple[bytes, int, int | None] = (b"", 0, None)
     elif marker is not None and before.count(marker[0]) == 1:
-        reader = StampReader(fmt, marker[0], 0, None, zoned=zoned)
+        place = (marker[0], 0, None)
     elif before[-1:].isspace():
-        reader = StampReader(fmt, b"", 0, len(before.split()), zoned=zoned)
+        place = (b"", 0, len(before.split()))
     else:
-        reader = StampReader(fmt, b"", start, None, zoned=zoned)
+        place = (b"", start, None)
+    reader = StampReader(fmt, *place, zoned=zoned, naive=naive)
     reader.near = near
     return reader
 

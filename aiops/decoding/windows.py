@@ -28,6 +28,7 @@ from aiops.decoding.saved import (
     save_stream,
 )
 from aiops.decoding.shapes import find_shape, is_stamped, shape_from_state
+from aiops.decoding.zones import zone
 from aiops.model import Block, LineKind, LogWindow, Stream
 from aiops.sessions import SessionRule
 
@@ -45,12 +46,16 @@ MOST_NAMED = 100_000  # lines of sessions in one window
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
-    """Width and lateness in seconds, the bound on kinds in one window, what names sessions."""
+    """Width and lateness in seconds, the bound on kinds in one window, what names sessions.
+
+    ``timezone`` is that of stamps which say none.
+    """
 
     width: float = 10.0
     lateness: float = 5.0
     max_kinds: int = 20_000
     sessions: tuple[SessionRule, ...] = ()
+    timezone: str = "UTC"
 
 
 @dataclass(slots=True)
@@ -81,6 +86,7 @@ class StreamWindows:
         self._shape: Shape | None = None
         self._probe = b""
         self._clock = StreamClock(settings.width, settings.lateness, self.facts)
+        self._zone = zone(settings.timezone)
         self._open: dict[int, _Open] = {}
         self._tail: list[bytes] | None = None  # a sample whose continuations may still come
 
@@ -161,6 +167,8 @@ class StreamWindows:
         if shape.stamps is not None and self._clock.high is not None:
             shape.stamps.near = self._clock.high
         lines = shape.read(data)
+        if self._zone and shape.stamps is not None and shape.stamps.naive:
+            lines.seconds[:] = self._zone.to_utc(lines.seconds)
         if lines.unreadable:
             self.facts["unreadable"] += lines.unreadable
         if lines.partial:
