@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from aiops.config import Settings, build_component, did_you_mean
 from aiops.decoding.windows import WindowSettings
 from aiops.delivery import Pace, Route
-from aiops.detection.rules import MetricRule
 from aiops.detection.named import made, tried
+from aiops.detection.rules import MetricRule
 from aiops.engine import EngineSettings
 from aiops.errors import ConfigError
 from aiops.incidents.ledger import LedgerSettings
@@ -285,10 +285,10 @@ def _river_problems(settings: Settings) -> list[str]:
             problems.append(
                 f"detection.{key} = {value!r}: no such detector; {did_you_mean(value, known)}"
             )
-    return problems
     for n, one in enumerate(settings.metrics):
         if problem := _detector_problem(one.detector, one.params):
             problems.append(f"metrics[{n}].{problem}")
+    return problems
 
 
 def _detector_problem(detector: str, params: dict[str, Any]) -> str:

@@ -197,6 +197,14 @@ class Metric(_Table):
         gt=0,
         description="Value at which it is full, in its unit: the time until then is told.",
     )
+    detector: str = Field(
+        default="",
+        description="A class of river.anomaly or river.drift that judges each of these series too,"
+        " scaled and calibrated; at most 100 series.",
+    )
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="What the detector is made with; empty: its defaults."
+    )
 
 
 class Sessions(_Table):
@@ -210,14 +218,6 @@ class Sessions(_Table):
     max_open: int = Field(default=10_000, ge=1, description="Open ones; the quietest is dropped.")
 
 
-    detector: str = Field(
-        default="",
-        description="A class of river.anomaly or river.drift that judges each of these series too,"
-        " scaled and calibrated; at most 100 series.",
-    )
-    params: dict[str, Any] = Field(
-        default_factory=dict, description="What the detector is made with; empty: its defaults."
-    )
 class Logging(_Table):
     """How the daemon speaks about itself, on standard error."""
 

@@ -217,11 +217,11 @@ _KINDS = {
     "list[Address]": "list of texts",
     "Address": "text",
     "dict[str, str]": "table of texts",
+    "dict[str, Any]": "table",
     "dict[str, list[str]]": "table of lists",
 }
 
 
-    "dict[str, Any]": "table",
 def _kind(annotation: str) -> str:
     """Return what a person calls the type that is annotated."""
     bare = annotation.removesuffix(" | None")
