@@ -108,7 +108,9 @@ def measure(name: str, path: Path) -> None:
     row(f"random {SHOWN}", len(scored), known, *by_chance)
 
 
-def row(what: str, n: int, known: float, pairs: float, types: float, roots: float) -> None:
+def row(
+    what: str, n: int, known: float, pairs: float, types: float, roots: float
+) -> None:
     """Print one way of asking."""
     low, high = wilson(pairs, n)
     print(f"{what:<16}{pairs / n:>14.2f}{f'{max(low, 0.0):.2f}-{high:.2f}':>12}"

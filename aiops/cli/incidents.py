@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiops.cli.decisions import assign, merge, snooze, split
+from aiops.cli.feedback import cases, feedback, note_
 from aiops.cli.options import config_option, emit, json_option, note, settings_of, url_option
 from aiops.cli.silences import silence
 
@@ -31,6 +32,10 @@ def incidents() -> None:
 
     Talks to the running daemon; list and show read its saved state when it is down.
     """
+
+
+for _word in (feedback, note_, cases):
+    incidents.add_command(_word)
 
 
 @incidents.command("list", epilog="Example: aiops incidents list --state open --json")
@@ -70,24 +75,29 @@ def list_(
 
 @incidents.command("show", epilog="Example: aiops incidents show inc-1a2b")
 @click.argument("incident", metavar="ID")
+@click.option("--postmortem", is_flag=True, help="All that is known, as Markdown to finish.")
 @url_option
 @config_option
 @json_option
-def show(incident: str, url: str | None, config: Path | None, as_json: bool) -> None:
+def show(
+    incident: str, *, postmortem: bool, url: str | None, config: Path | None, as_json: bool
+) -> None:
     """Tell the story of one incident; the beginning of its ID is enough."""
     from aiops.cli.daemon_client import DaemonClient, DaemonDownError, segment, where
 
     settings = settings_of(config)
     try:
         client = DaemonClient(where(settings, url))
-        found = client.get(f"/api/v1/incidents/{segment(incident)}")
+        place = segment(incident) + ("/postmortem" if postmortem else "")
+        found = client.get(f"/api/v1/incidents/{place}")
     except DaemonDownError as e:
         if url is not None:
             raise
         found = _saved_one(settings, str(e), incident)
-    words = found.pop("story", "")
+    told, markdown = found.pop("story", ""), found.pop("markdown", "")
+    words = markdown if postmortem else told
     if as_json:
-        emit(found)
+        emit(found | ({"markdown": markdown} if postmortem else {}))
     else:
         click.echo(words)
 
@@ -106,14 +116,15 @@ def ack(ctx: click.Context, /, incident: str, by: str, **rest: Any) -> None:
 
 @incidents.command("resolve", epilog="Example: aiops incidents resolve inc-1a2b")
 @click.argument("incident", metavar="ID")
+@click.option("--fix", default="", help="What fixed it: shown when something alike happens.")
 @click.option("--by", default="", help="Who; default: the user at this terminal.")
 @url_option
 @config_option
 @json_option
 @click.pass_context
-def resolve(ctx: click.Context, /, incident: str, by: str, **rest: Any) -> None:
-    """Say that an incident is over."""
-    _act(ctx, "resolve", incident, by, **rest)
+def resolve(ctx: click.Context, /, incident: str, by: str, fix: str, **rest: Any) -> None:
+    """Say that an incident is over, and what fixed it."""
+    _act(ctx, "resolve", incident, by, fix=fix, **rest)
 
 
 for _command in (snooze, assign, merge, split, silence):
@@ -129,6 +140,7 @@ def _act(
     url: str | None,
     config: Path | None,
     as_json: bool,
+    fix: str = "",
 ) -> None:
     from aiops.cli.daemon_client import (
         DaemonClient,
@@ -140,7 +152,8 @@ def _act(
 
     client = DaemonClient(where(settings_of(config), url))
     try:
-        said = client.post(f"/api/v1/incidents/{segment(incident)}/{verb}", {"by": by or _user()})
+        body = {"by": by or _user()} | ({"note": fix} if fix else {})
+        said = client.post(f"/api/v1/incidents/{segment(incident)}/{verb}", body)
     except (DaemonDownError, DaemonRefusedError) as e:
         note(str(e))
         ctx.exit(1)
@@ -187,6 +200,7 @@ def _saved_list(
 
 def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
     from aiops.errors import StateError
+    from aiops.incidents.postmortem import postmortem
     from aiops.web.words import tell
     from aiops.wire import to_json
 
@@ -196,7 +210,8 @@ def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
         many = f"{len(found)} incidents begin with" if found else "no incident"
         raise StateError(f"{many} {wanted!r}; see aiops incidents list")
     (incident,) = exact or found
-    return to_json(incident) | {"story": tell(incident, settings.topology.calls)}
+    story = tell(incident, settings.topology.calls)
+    return to_json(incident) | {"story": story, "markdown": postmortem(incident)}
 
 
 # --- words ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from aiops.cases import Case
 from aiops.daemon.gauges import Gauges
 from aiops.daemon.supervision import Supervision
 from aiops.errors import StateError
@@ -81,6 +82,18 @@ class Answers:
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """Return messages that were given up, newest first."""
         return await self._on_writer(lambda: self._rows().outbox.dead_letters(limit))
+
+    async def cases(self) -> list[Case]:
+        """Return what is remembered of ended incidents, oldest first."""
+        return await self._pump.ask(lambda engine: engine.ledger.lessons.memory.cases)
+
+    async def record_of(self, incident: str) -> tuple[list[tuple[float, str]], ...]:
+        """Return what happened to an incident, and who was told of it when."""
+
+        def read() -> tuple[list[tuple[float, str]], ...]:
+            return self._rows().history.told_of(incident), self._rows().outbox.about(incident)
+
+        return await self._on_writer(read)
 
     async def command(self, kind: str, target: str, by: str, args: dict[str, str]) -> Command:
         """Commit a command, hand it to the engine, return it; raises ``StateError``."""

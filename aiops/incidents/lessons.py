@@ -255,8 +255,8 @@ class Lessons:
 
 
 def _tokens(record: Record) -> tuple[str, ...]:
-    every = [a for a in record.anomalies.values() if counts(a)] or list(record.anomalies.values())
-    return tuple(sorted({token(a) for a in every})[:MAX_TOKENS])
+    # Context too: what is common weighs little by itself, and it may be what tells two apart.
+    return tuple(sorted({token(a) for a in record.anomalies.values()})[:MAX_TOKENS])
 
 
 def _felt(record: Record) -> tuple[str, ...]:

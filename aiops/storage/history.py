@@ -136,6 +136,13 @@ class History:
         )
         return [Moment(seq, TransitionKind(kind), at, bool(tell)) for seq, kind, at, tell in rows]
 
+    def told_of(self, incident_id: str) -> list[tuple[float, str]]:
+        """Return the timeline of one incident as times and words."""
+        return [
+            (m.at, m.kind.value + ("" if m.tell else ", nobody was told"))
+            for m in self.timeline(incident_id)
+        ]
+
     def save_change(self, change: ChangeEvent) -> None:
         """Save a change; the same one again is the same row."""
         with self.database.transaction() as connection:

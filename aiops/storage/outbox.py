@@ -203,6 +203,15 @@ class Outbox:
         )
         return [DeadLetter(*row) for row in rows]
 
+    def about(self, incident: str, limit: int = 1000) -> list[tuple[float, str]]:
+        """Return the messages about one incident, oldest first: when, and to whom what."""
+        rows = self.database.rows(
+            "SELECT created_at, receiver, kind, state FROM outbox WHERE incident = ?"
+            " ORDER BY id LIMIT ?",
+            (incident, limit),
+        )
+        return [(at, f"{kind} to {receiver}: {state}") for at, receiver, kind, state in rows]
+
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many messages are in each (receiver, state)."""
         rows = self.database.rows(

@@ -18,6 +18,7 @@ from aiops.storage import DeadLetter
 from aiops.web.desk import Counter, Desk
 from aiops.web.guards import RefusedError, answer, read_body
 from aiops.web.handling import Handling
+from aiops.web.remembering import Remembering
 from aiops.web.words import tell
 from aiops.wire import rfc3339, to_json
 
@@ -28,9 +29,10 @@ _OVER = (State.RESOLVED, State.CLOSED)
 
 
 class ByWhom(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of an acknowledgement or a resolution."""
+    """The body of an acknowledgement or a resolution; ``note`` says what fixed it."""
 
     by: str = ""
+    note: str = ""
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,6 +61,7 @@ class Api:
             web.get("/api/v1/dead-letters", self.dead_letters),
             web.get("/api/v1/templates", self.templates),
             web.get("/api/v1/status", self.status),
+            *Remembering(self._desk, self._find, self._clock).routes(),
             *Handling(self._desk, self._find, self._clock).routes(),
         ]
 
@@ -92,7 +95,9 @@ class Api:
             raise RefusedError(409, f"incident {incident.id} is {incident.state} already")
         if verb == "ack" and incident.state is State.CANDIDATE:
             raise RefusedError(409, f"incident {incident.id} is a candidate nobody was told of")
-        command = await self._desk.command(verb, incident.id, _text(body.by, "by"), {})
+        note = _text(body.note, "note")
+        args = {"note": note} if note and verb == "resolve" else {}
+        command = await self._desk.command(verb, incident.id, _text(body.by, "by"), args)
         return answer({"id": incident.id, "command": verb, "seq": command.seq}, 202)
 
     async def change(self, request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from aiops.cases import Case
 from aiops.config import Settings
 from aiops.incidents.muting import Silence
 from aiops.model import (
@@ -104,6 +105,7 @@ class FakeDesk:
     changes: list[ChangeEvent] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     broken: bool = False
+    remembered: list[Case] = field(default_factory=list)
     quiet: list[Silence] = field(default_factory=list)
     web: dict[str, Any] = field(default_factory=dict)
 
@@ -134,6 +136,12 @@ class FakeDesk:
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         return self.dead[:limit]
+
+    async def cases(self) -> list[Case]:
+        return self.remembered
+
+    async def record_of(self, name: str) -> tuple[list[tuple[float, str]], ...]:
+        return [(T0, "opened")], [(T0 + 1, "opened to ops: sent")]
 
     async def command(self, kind: str, target: str, by: str, args: dict[str, str]) -> Command:
         self.commands.append(Command(len(self.commands) + 1, kind, target, T0, by, args))
