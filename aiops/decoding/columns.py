@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from aiops.decoding.formats import Parsed
 from aiops.decoding.levels import level_word
-from aiops.decoding.lines import SEP, collapse, collapse_texts
+from aiops.decoding.lines import SEP, collapse, collapse_texts, pieces, without_ids
 from aiops.decoding.records import (
     BROKEN,
     Plan,
@@ -37,6 +37,7 @@ from aiops.decoding.records import (
 from aiops.decoding.remembered import Remembered
 from aiops.decoding.stamps import read_seconds
 
+_FEW_LONG = 256  # so few texts in a piece are long
 _FEW = 4  # so many records are read sooner one by one
 
 _Record = dict[str, Any]
@@ -56,7 +57,7 @@ class _Columns(NamedTuple):
     seconds: list[Parsed]
 
 
-def read_lines(lines: list[bytes]) -> tuple[list[bytes], list[Parsed], int]:
+def read_lines(lines: list[bytes], *, ids: bool = False) -> tuple[list[bytes], list[Parsed], int]:
     """Return (keys, times, how many objects were unreadable) of JSON lines.
 
     A line that is no record is its own key, collapsed and without head, and has no time.
@@ -65,12 +66,16 @@ def read_lines(lines: list[bytes]) -> tuple[list[bytes], list[Parsed], int]:
         return [], [], 0
     heads, texts, seconds = _read_all(lines)
     if None not in texts:
-        return list(map(add, heads, texts)), seconds, 0
+        return _keys(heads, texts, ids=ids), seconds, 0
     at = [i for i, text in enumerate(texts) if text is None]
     for i, text in zip(at, collapse_texts([lines[i] for i in at]), strict=True):
         texts[i] = text
     unreadable = sum(lines[i][:1] == b"{" for i in at)
-    return list(map(add, heads, texts)), seconds, unreadable
+    return _keys(heads, texts, ids=ids), seconds, unreadable
+
+
+def _keys(heads: list[bytes], texts: list[Any], *, ids: bool) -> list[bytes]:
+    return list(map(add, heads, without_ids(texts) if ids else texts))
 
 
 def clear_caches() -> None:
@@ -187,11 +192,23 @@ def _texts(records: _Records, messages: list[str | None]) -> list[bytes | None]:
         ]
     else:
         texts = messages  # type: ignore[assignment]  # no None in it
-    joined = "\n".join(texts)
-    if joined.count("\n") >= len(texts):
-        joined = "\n".join(map(flat, texts))
-    data = joined.encode("utf-8", "replace").replace(SEP, b" ")
-    return list(collapse(data + b"\n").split(b"\n")[:-1])
+    found: list[bytes | None] = []
+    for some in pieces(texts):
+        data = _encoded(some)
+        if data.count(b"\n") >= len(some):
+            data = _encoded(list(map(flat, some)))
+        found += collapse(data.replace(SEP, b" ")).split(b"\n")
+    return found
+
+
+def _encoded(texts: Sequence[str]) -> bytes:
+    """Return texts as lines of bytes; one by one when they are long: few are not ASCII."""
+    if len(texts) < _FEW_LONG:
+        try:
+            return b"\n".join(map(str.encode, texts))
+        except UnicodeEncodeError:  # half a character, which JSON can escape
+            pass
+    return "\n".join(texts).encode("utf-8", "replace")
 
 
 def _words(records: _Records, levels: tuple[str, ...], names: tuple[str, ...]) -> list[bytes]:

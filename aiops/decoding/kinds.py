@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from aiops.decoding.levels import guess_level, may_sound_bad
-from aiops.decoding.lines import SEP, Shape, split_plain
+from aiops.decoding.lines import SEP, Shape, split_plain, without_ids
 from aiops.decoding.plain import PlainShape
 from aiops.decoding.shapes import key_space
 from aiops.model import LineKind, Severity
 from aiops.redaction import is_suspect, redact_bytes
-from detectors.collapse import collapse_ids, is_id
 from detectors.masking import Masker
 
 CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
@@ -20,10 +17,7 @@ _MAX_KEYS = 100_000
 _MAX_BYTES = 32 * 2**20
 _LONGEST_KEY = 4096
 _NO_HEAD = (Severity.INFO, b"")
-_TINY = 2048  # bytes for which a regular expression is done before numpy has begun
 _AT_ONCE = 256  # keys of some 50 KB: larger blocks are pages that the allocator gives back
-_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
-_LONGEST_READ = 16_384  # what comes later in a line no template shows
 
 
 class KindCache:
@@ -45,8 +39,10 @@ class KindCache:
         """Return the kind of one key."""
         return self.resolve_many(shape, [key])[key]
 
-    def resolve_many(self, shape: Shape, keys: list[bytes]) -> dict[bytes, LineKind]:
-        """Return the kinds of keys that are not known yet.
+    def resolve_many(
+        self, shape: Shape, keys: list[bytes], *, reduced: bool = False
+    ) -> dict[bytes, LineKind]:
+        """Return the kinds of keys that are not known yet; *reduced* ones have no ids any more.
 
         What a key means is read from its form without ids: lines that differ in the id of a
         request alone are read once.
@@ -55,10 +51,10 @@ class KindCache:
         found: dict[bytes, LineKind] = {}
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
-            reduced = _without_ids(some)
-            missing = [key for key in dict.fromkeys(reduced) if key not in known]
+            forms = some if reduced else _without_ids(some)
+            missing = [key for key in dict.fromkeys(forms) if key not in known]
             fresh = dict(zip(missing, self._read(shape, missing), strict=True)) if missing else {}
-            for key, form in zip(some, reduced, strict=True):
+            for key, form in zip(some, forms, strict=True):
                 found[key] = known.get(form) or fresh[form]
             for form, kind in fresh.items():
                 if len(form) <= _LONGEST_KEY:
@@ -113,20 +109,8 @@ def _is_odd(word: bytes) -> bool:
 def _without_ids(keys: list[bytes]) -> list[bytes]:
     """Return every key with the ids of its text as ``0``; what stands before the text stays."""
     parts = [key.rpartition(SEP) for key in keys]
-    texts = [text for _, _, text in parts]
-    block = b"\n".join(texts)
-    if len(block) > _LONGEST_READ:
-        texts = [text[:_LONGEST_READ] for text in texts]
-        block = b"\n".join(texts)
-    if len(block) <= _TINY:
-        texts = [_RUN.sub(_shrunk, text) for text in texts]
-    else:
-        texts = collapse_ids(block).split(b"\n")
+    texts = without_ids([text for _, _, text in parts])
     return [
         head + sep + text if sep else text
         for (head, sep, _), text in zip(parts, texts, strict=True)
     ]
-
-
-def _shrunk(run: re.Match[bytes]) -> bytes:
-    return b"0" if is_id(run[0]) else run[0]

@@ -8,19 +8,25 @@ apart; it is a pure function of the key, so keys may be cached and forgotten fre
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aiops.decoding.continuation import is_continuation
 from aiops.decoding.formats import Parsed, StampFormat, strip_collapsed
 from aiops.decoding.levels import LEVELS, guess_level, named, stated_level
 from aiops.decoding.stamps import StampReader
 from aiops.model import Severity
-from detectors.collapse import collapse_digits
+from detectors.collapse import collapse_digits, collapse_ids, is_id
+
+Text = TypeVar("Text", bytes, str)
 
 SEP = b"\x1f"
 _PIECE = 1 << 16
 _TINY = 1 << 11
+_ASK_AGAIN = 32  # blocks
+_LONGEST_READ = 1 << 14  # what comes later in a line no template shows
+_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
 _DIGITS = re.compile(rb"[0-9]+")
 _JUNK = b" \t:-|,"
 
@@ -59,7 +65,9 @@ class Shape(Protocol):
     @property
     def stamps(self) -> StampReader | None: ...
 
-    def read(self, data: bytes) -> Lines: ...
+    def read(self, data: bytes, *, ids: bool = False) -> Lines:
+        """Read a block; *ids* shrinks encoded ids too: fewer keys, of the same kinds."""
+        ...
 
     def split(self, key: bytes) -> KeyParts: ...
 
@@ -73,15 +81,23 @@ def collapse(data: bytes) -> bytes:
         return _DIGITS.sub(b"0", data).replace(b"\0", b"")
     if len(data) <= _PIECE:
         return collapse_digits(data)
-    out = []
+    return b"".join(map(collapse_digits, _cut(data)))
+
+
+def collapse_lines(data: bytes, *, ids: bool = False) -> list[bytes]:
+    """Return the collapsed form of every line of a block."""
+    keys = split_lines(collapse(data))
+    return without_ids(keys) if ids else keys
+
+
+def _cut(data: bytes) -> Iterator[bytes]:
     at = 0
     while at < len(data):
         end = data.rfind(b"\n", at, at + _PIECE) + 1
         if end <= at:
             end = data.find(b"\n", at) + 1 or len(data)
-        out.append(collapse_digits(data[at:end]))
+        yield data[at:end]
         at = end
-    return b"".join(out)
 
 
 def split_lines(data: bytes) -> list[bytes]:
@@ -92,9 +108,61 @@ def split_lines(data: bytes) -> list[bytes]:
     return lines
 
 
-def collapse_texts(texts: list[bytes]) -> list[bytes]:
+def pieces(texts: Sequence[Text]) -> Iterator[Sequence[Text]]:
+    """Divide texts into parts of a size that the allocator keeps, as far as their mean tells."""
+    each = max(len(texts) * _PIECE // (sum(map(len, texts)) + 1), 1)
+    for start in range(0, len(texts), each):
+        yield texts[start : start + each]
+
+
+def collapse_texts(texts: list[bytes], *, ids: bool = False) -> list[bytes]:
     """Return the collapsed form of every text; none may hold a newline."""
-    return split_lines(collapse(b"\n".join(texts) + b"\n")) if texts else []
+    keys: list[bytes] = []
+    for some in pieces(texts):
+        keys += collapse(b"\n".join(some)).split(b"\n")
+    return without_ids(keys) if ids else keys
+
+
+def without_ids(texts: Sequence[bytes]) -> list[bytes]:
+    """Return every collapsed text with its encoded ids as ``0``, no longer than is ever read."""
+    found: list[bytes] = []
+    for some in pieces(texts):
+        block = b"\n".join(some)
+        if len(block) > _LONGEST_READ and max(map(len, some)) > _LONGEST_READ:
+            block = b"\n".join([text[:_LONGEST_READ] for text in some])
+        short = len(block) <= _TINY
+        found += (_RUN.sub(_shrunk, block) if short else collapse_ids(block)).split(b"\n")
+    return found
+
+
+def _shrunk(run: re.Match[bytes]) -> bytes:
+    return b"0" if is_id(run[0]) else run[0]
+
+
+class IdHabit:
+    """Know of one stream whether ids make most of its keys new: then they are read away at once.
+
+    That is faster and never different. ``gone`` says so of the present block, ``new`` counts
+    its keys that were not known.
+    """
+
+    __slots__ = ("_blocks", "_many", "gone", "new")
+
+    def __init__(self) -> None:
+        self.gone = self._many = False
+        self.new = self._blocks = 0
+
+    def begin(self) -> bool:
+        """Begin a block and return whether its ids are read away; some show the habit again."""
+        self._blocks += 1
+        self.gone = self._many and self._blocks % _ASK_AGAIN > 0
+        self.new = 0
+        return self.gone
+
+    def end(self, lines: int) -> None:
+        """End a block of so many lines."""
+        if not self.gone:
+            self._many = self.new * 2 > lines
 
 
 _KLOG = re.compile(rb"([IWEF])0 0:0:0(?:\.0)?\s")

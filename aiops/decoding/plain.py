@@ -10,7 +10,7 @@ from aiops.decoding.lines import (
     SEP,
     KeyParts,
     Lines,
-    collapse,
+    collapse_lines,
     collapse_texts,
     split_lines,
     split_text,
@@ -42,9 +42,9 @@ class PlainShape(_Stamped):
 
     name = "plain"
 
-    def read(self, data: bytes) -> Lines:
+    def read(self, data: bytes, *, ids: bool = False) -> Lines:
         raw = split_lines(data)
-        return Lines(raw, split_lines(collapse(data)), self._seconds(raw))
+        return Lines(raw, collapse_lines(data, ids=ids), self._seconds(raw))
 
     def split(self, key: bytes) -> KeyParts:
         return self._text(key)
@@ -55,7 +55,7 @@ class SyslogShape(_Stamped):
 
     name = "syslog"
 
-    def read(self, data: bytes) -> Lines:
+    def read(self, data: bytes, *, ids: bool = False) -> Lines:
         raw = split_lines(data)
         words, texts = [], []
         for line in raw:
@@ -64,7 +64,7 @@ class SyslogShape(_Stamped):
             texts.append(text)
         keys = [
             word + SEP + key if word else key
-            for word, key in zip(words, collapse_texts(texts), strict=True)
+            for word, key in zip(words, collapse_texts(texts, ids=ids), strict=True)
         ]
         return Lines(raw, keys, self._seconds(texts))
 
@@ -93,9 +93,9 @@ class LogfmtShape(_Stamped):
 
     name = "logfmt"
 
-    def read(self, data: bytes) -> Lines:
+    def read(self, data: bytes, *, ids: bool = False) -> Lines:
         raw = split_lines(data)
-        keys = split_lines(collapse(data))
+        keys = collapse_lines(data, ids=ids)
         if _LOGFMT_NUMBER.search(data):
             for i, line in enumerate(raw):
                 match = _LOGFMT_NUMBER.search(line)
@@ -141,7 +141,7 @@ class AccessShape(_Stamped):
 
     name = "access"
 
-    def read(self, data: bytes) -> Lines:
+    def read(self, data: bytes, *, ids: bool = False) -> Lines:
         raw = split_lines(data)
         classes, texts = [], []
         for line in raw:
@@ -161,7 +161,7 @@ class AccessShape(_Stamped):
                 request = _NO_QUERY.sub(b"", request)
             classes.append((status[:1] if b"1" <= status < b"6" else b"x") + b"xx" + SEP)
             texts.append(request)
-        keys = [c + key for c, key in zip(classes, collapse_texts(texts), strict=True)]
+        keys = [c + key for c, key in zip(classes, collapse_texts(texts, ids=ids), strict=True)]
         return Lines(raw, keys, self._seconds(raw))
 
     def split(self, key: bytes) -> KeyParts:

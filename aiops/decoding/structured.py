@@ -39,9 +39,9 @@ class JsonShape:
     name = "json"
     stamps: StampReader | None = None
 
-    def read(self, data: bytes) -> Lines:
+    def read(self, data: bytes, *, ids: bool = False) -> Lines:
         raw = split_lines(data)
-        return Lines(raw, *read_lines(raw))
+        return Lines(raw, *read_lines(raw, ids=ids))
 
     def split(self, key: bytes) -> KeyParts:
         return split_record(key)
@@ -62,7 +62,7 @@ class CriShape:
     def __init__(self, cut: list[bytes] | None = None) -> None:
         self._cut = set(cut or ())  # the outputs whose last line so far was a piece
 
-    def read(self, data: bytes) -> Lines:
+    def read(self, data: bytes, *, ids: bool = False) -> Lines:
         raw = split_lines(data)
         frames = [line.split(b" ", 3) for line in raw]
         seconds = read_seconds([frame[0][:_STAMP].decode("ascii", "replace") for frame in frames])
@@ -87,9 +87,9 @@ class CriShape:
             elif self._cut:
                 self._cut.discard(output)
             texts.append(text)
-        keys = collapse_texts(texts)
+        keys = collapse_texts(texts, ids=ids)
         if records:
-            found, _, broken = read_lines(list(records.values()))
+            found, _, broken = read_lines(list(records.values()), ids=ids)
             unreadable += broken
             for i, key in zip(records, found, strict=True):
                 keys[i] = key

@@ -16,7 +16,7 @@ from aiops.decoding.clock import StreamClock
 from aiops.decoding.continuation import is_continuation
 from aiops.decoding.identifiers import Finder
 from aiops.decoding.kinds import CONTINUATION, KindCache
-from aiops.decoding.lines import SEP, Lines, Shape
+from aiops.decoding.lines import SEP, IdHabit, Lines, Shape
 from aiops.decoding.plain import PlainShape
 from aiops.decoding.samples import Samples
 from aiops.decoding.saved import (
@@ -89,6 +89,7 @@ class StreamWindows:
         self._zone = zone(settings.timezone)
         self._open: dict[int, _Open] = {}
         self._tail: list[bytes] | None = None  # a sample whose continuations may still come
+        self._ids = IdHabit()
 
     @property
     def watermark(self) -> float | None:
@@ -166,7 +167,7 @@ class StreamWindows:
             data = data.replace(SEP, b" ")
         if shape.stamps is not None and self._clock.high is not None:
             shape.stamps.near = self._clock.high
-        lines = shape.read(data)
+        lines = shape.read(data, ids=self._ids.begin())
         if self._zone and shape.stamps is not None and shape.stamps.naive:
             lines.seconds[:] = self._zone.to_utc(lines.seconds)
         if lines.unreadable:
@@ -178,6 +179,7 @@ class StreamWindows:
         known = self._kinds.of(shape)
         for run in self._clock.segments(lines.seconds, arrived, shape.stamps):
             self._tally(run, lines, shape, known)
+        self._ids.end(len(lines.raw))
         return self._close()
 
     # --- counting ---------------------------------------------------------------------------
@@ -203,7 +205,8 @@ class StreamWindows:
         found: dict[bytes, LineKind] = {}
         if None in known:
             missing = [key for key, kind in zip(tally, known, strict=True) if kind is None]
-            found = self._kinds.resolve_many(shape, missing)
+            found = self._kinds.resolve_many(shape, missing, reduced=self._ids.gone)
+            self._ids.new += len(missing)
         if self._finder:
             all_kinds = dict(zip(tally, known, strict=True)) | found
             self._name(window, lines, range(start, stop), all_kinds)

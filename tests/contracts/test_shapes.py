@@ -171,6 +171,27 @@ def test_severities_never_share_a_template(line: str, levels: tuple[str, ...]) -
 
 
 @pytest.mark.parametrize(("line", "levels"), ALL)
+def test_ids_that_are_read_away_change_no_kind(line: str, levels: tuple[str, ...]) -> None:
+    """Keys without ids are fewer, and of the kinds that the keys with them are."""
+    ids = ("6f3cbf058c2765548a39ad724905d6a1", "0b23bd3e-876a-4af3-b920-c50a90c90b04")
+    lines = [
+        line.replace("%s", level).replace(TEXT[:5], f"{TEXT[:5]} {some} ")
+        for level in levels
+        for some in ids
+    ]
+    data = "".join(text + "\n" for text in lines).encode()
+    shape = _shape(lines[0])
+
+    whole, reduced = shape.read(data).keys, shape.read(data, ids=True).keys
+
+    cache = KindCache()
+    assert len(set(reduced)) <= len(set(whole))
+    assert [cache.resolve(shape, key) for key in whole] == [
+        cache.resolve_many(shape, [key], reduced=True)[key] for key in reduced
+    ]
+
+
+@pytest.mark.parametrize(("line", "levels"), ALL)
 def test_a_saved_shape_reads_the_same(line: str, levels: tuple[str, ...]) -> None:
     """A shape rebuilt from its plain values reads the same keys and times."""
     data = "".join(line % level + "\n" for level in levels).encode()
