@@ -26,6 +26,7 @@ VERBS = {
         "List, show, decide, silence.",
     ),
     "change": ("aiops.cli.change:change", "Tell the daemon of a deploy or another change."),
+    "audit": ("aiops.cli.audit:audit", "Check that nobody changed what was done and told."),
     "notify": ("aiops.cli.notify:notify", "Try a notification channel."),
     "templates": ("aiops.cli.templates:templates", "Find the templates of log files."),
     "score": ("aiops.cli.score:score", "Score a metric, or sessions of events, online."),

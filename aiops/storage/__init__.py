@@ -1,9 +1,10 @@
 """The state on the disk: one SQLite file and the model files of the last cuts."""
 
+from aiops.storage.audit import AuditRow
 from aiops.storage.cuts import Cuts
 from aiops.storage.database import StoreError
 from aiops.storage.directory import StateDirectory, resolve_directory
-from aiops.storage.history import AuditRow, History, Moment
+from aiops.storage.history import History, Moment
 from aiops.storage.inputs import Inputs, JournalEntry
 from aiops.storage.outbox import DeadLetter, Outbox, Waiting
 from aiops.storage.reporting import Report

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from aiops.model import ChangeEvent, Incident, State, Transition, TransitionKind
+from aiops.storage.audit import ANCHOR_DIGEST, ANCHOR_SEQ, AuditRow, append, broken_at, rows
 from aiops.storage.pictures import decode_incident, encode_incident
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from aiops.storage.database import Database
     from aiops.storage.reporting import Report
-
-_ANCHOR_SEQ = "audit_anchor_seq"
-_ANCHOR_DIGEST = "audit_anchor_digest"
 
 # What a receiver was told is forgotten only with its incident: the end must still find it.
 _PRUNE_OUTBOX = """
@@ -65,19 +62,6 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One thing that somebody did; ``digest`` covers it and all rows before it."""
-
-    seq: int
-    at: float
-    actor: str
-    action: str
-    target: str
-    detail: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class History:
     """Keep the newest picture of every incident; the engine is the truth, this is its copy."""
 
@@ -94,6 +78,7 @@ class History:
         with self.database.transaction() as connection:
             for transition in transitions:
                 _save(connection, transition.incident)
+                _audit(connection, transition)
                 connection.execute(
                     "INSERT OR REPLACE INTO timeline VALUES (?, ?, ?, ?, ?)",
                     (
@@ -163,41 +148,20 @@ class History:
         self, at: float, actor: str, action: str, target: str, detail: Mapping[str, str]
     ) -> int:
         """Append what somebody did and return its number."""
-        text = msgspec.json.encode(dict(sorted(detail.items()))).decode()
         with self.database.transaction(durable=True) as connection:
-            last = connection.execute(
-                "SELECT digest FROM audit ORDER BY seq DESC LIMIT 1"
-            ).fetchone()
-            before = last[0] if last is not None else _meta(connection, _ANCHOR_DIGEST)
-            seq = connection.execute(
-                "INSERT INTO audit (at, actor, action, target, detail, digest)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (at, actor, action, target, text, _digest(before, at, actor, action, target, text)),
-            ).lastrowid
-        assert seq is not None
-        return seq
+            return append(connection, at, actor, action, target, detail=detail)
 
     def audit_rows(self, *, after: int = 0, limit: int = 1000) -> list[AuditRow]:
         """Return what was done, oldest first."""
-        rows = self.database.rows(
-            "SELECT seq, at, actor, action, target, detail, digest FROM audit"
-            " WHERE seq > ? ORDER BY seq LIMIT ?",
-            (after, limit),
-        )
-        return [AuditRow(*row) for row in rows]
+        return rows(self.database, after=after, limit=limit)
+
+    def audit_count(self) -> int:
+        """Return how many things that were done are kept."""
+        return int(self.database.rows("SELECT count(*) FROM audit")[0][0])
 
     def audit_broken_at(self) -> int | None:
         """Return the first row that does not follow from those before it, ``None`` when all do."""
-        anchors = self.database.rows("SELECT value FROM meta WHERE key = ?", (_ANCHOR_DIGEST,))
-        before = str(anchors[0][0]) if anchors else ""
-        seq = 0
-        while rows := self.audit_rows(after=seq):
-            for row in rows:
-                expected = _digest(before, row.at, row.actor, row.action, row.target, row.detail)
-                if row.digest != expected:
-                    return row.seq
-                before, seq = row.digest, row.seq
-        return None
+        return broken_at(self.database)
 
     def _pictures(self, rows: Iterable[tuple[Any, ...]]) -> list[Incident]:
         found = []
@@ -243,9 +207,22 @@ def _prune_audit(connection: Connection, before: float, chunk: int) -> int:
         return 0
     connection.executemany(
         "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-        [(_ANCHOR_SEQ, str(last[0])), (_ANCHOR_DIGEST, last[1])],
+        [(ANCHOR_SEQ, str(last[0])), (ANCHOR_DIGEST, last[1])],
     )
     return connection.execute("DELETE FROM audit WHERE seq <= ?", (last[0],)).rowcount
+
+
+def _audit(connection: Connection, transition: Transition) -> None:
+    incident = transition.incident
+    known = connection.execute(
+        "SELECT 1 FROM timeline WHERE incident = ? AND seq = ?", (incident.id, incident.seq)
+    ).fetchone()
+    # What is read again after a crash was decided once.
+    if known is None:
+        told = "yes" if transition.tell else "no"
+        detail = {"seq": str(incident.seq), "tell": told, "note": transition.note}
+        kind = transition.kind.value
+        append(connection, transition.at, "engine", kind, incident.id, detail=detail)
 
 
 def _save(connection: Connection, incident: Incident) -> None:
@@ -266,13 +243,3 @@ def _save(connection: Connection, incident: Incident) -> None:
             encode_incident(incident),
         ),
     )
-
-
-def _meta(connection: Connection, key: str) -> str:
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return str(row[0]) if row is not None else ""
-
-
-def _digest(before: str, at: float, *texts: str) -> str:
-    data = msgspec.json.encode([before, at, *texts])
-    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aiops.model import Command
+from aiops.storage.audit import append
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,9 @@ class Inputs:
                 "INSERT INTO command (kind, target, at, by, args) VALUES (?, ?, ?, ?, ?)",
                 (kind, target, at, by, msgspec.json.encode(given).decode()),
             ).lastrowid
+            # Alerts of other systems are input, not what somebody did here.
+            if kind != "alert":
+                append(connection, at, by or "somebody", kind, target, detail=given)
         assert seq is not None
         return Command(seq, kind, target, at, by, given)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aiops.model import Notification, TransitionKind
+from aiops.storage.audit import append
 from aiops.storage.database import StoreError
 from aiops.storage.pictures import decode_notification, encode_notification
 
@@ -94,6 +95,9 @@ class Outbox:
                 ).rowcount
                 if inserted:
                     new.append(item.key)
+                    about = item.transition.incident
+                    detail = {"incident": about.id, "seq": str(about.seq), "key": item.key}
+                    append(connection, at, "delivery", "told", item.receiver, detail=detail)
         return new
 
     def waiting(self, receiver: str, limit: int = 100) -> list[Waiting]:
@@ -221,8 +225,10 @@ class Outbox:
 
     def _settle(self, key: str, state: str, at: float, reason: str, receipt: str = "") -> None:
         with self.database.transaction() as connection:
-            connection.execute(
+            settled = connection.execute(
                 "UPDATE outbox SET state = ?, done_at = ?, reason = ?, receipt = ?,"
                 " attempts = attempts + 1 WHERE key = ? AND state = 'waiting'",
                 (state, at, reason, receipt, key),
-            )
+            ).rowcount
+            if settled:
+                append(connection, at, "delivery", state, key, detail={"reason": reason})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from dataclasses import replace
 from math import inf
@@ -146,7 +147,8 @@ def test_time_takes_what_has_ended(store: Store) -> None:
     while gone := store.prune(AT + 100, 3):
         rounds.append(gone)
 
-    assert len(rounds) == 4
+    # Most rows are the audit's: 10 by hand, 20 decisions, 10 messages, of which 9 were sent.
+    assert len(rounds) == math.ceil(49 / 3)
     assert sorted(i.id for i in store.history.incidents()) == ["inc_8", "inc_9"]
     assert store.history.timeline("inc_1") == []
     assert store.outbox.told("inc_8") == {"ops"}
