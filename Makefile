@@ -53,8 +53,9 @@ lint: $(DEV) ## Check style, types, layers, spelling and generated documents
 fmt: $(DEV) ## Format the code and mend what can be mended mechanically
 	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
 
-docs: $(DEV) ## Renew the generated reference documents
-	@[ ! -e docs/generate.py ] || $(BIN)/python docs/generate.py
+docs: $(DEV) ## Renew the generated reference documents and the pictures
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/pictures.py
 
 lock: $(DEV) ## Renew requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install pip-tools

@@ -3,9 +3,9 @@
 
 ``configs/reference.toml`` and ``docs/configuration.md`` come from the fixed tables of
 ``aiops.config`` and from the fields of every source and channel (the string below a field is its
-description), ``docs/metrics.md`` from ``aiops.telemetry``, and the table of
-constants in ``docs/detection.md`` from the modules that hold them. ``--demo`` puts what
-``aiops demo --seed 1`` prints into the README.
+description), ``docs/metrics.md`` from ``aiops.telemetry``, and the numbers of
+``docs/detection.md`` (the table of constants, the plain words) from the modules that hold them.
+``--demo`` puts what ``aiops demo --seed 1`` prints into the README.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from plain import plain_words
 from reference import GENERATED, configuration, reference
 
 from aiops import telemetry
@@ -95,6 +96,10 @@ CONSTANTS = (
     ("aiops.detection.rows", "EVIDENCE_MARGIN", "decades below the threshold that still confirm"),
     ("aiops.detection.rows", "EVIDENCE_FLOOR", "least surprise of any anomaly"),
     ("aiops.detection.metrics", "TOGETHER_EVERY", "seconds between two looks of River"),
+    ("aiops.detection.named", "MAX_NAMED", "series with a River detector of their own"),
+    ("aiops.detection.named", "FLAG", "surprise from which such a value is evidence"),
+    ("aiops.detection.flows", "SELDOM_QUIET", "share of quiet minutes below which lines count"),
+    ("aiops.detection.flows", "PAUSE_MEMORY", "seconds over which quiet minutes are remembered"),
     ("aiops.detection.metrics", "MAX_TOGETHER", "series of one entity that River sees"),
     ("aiops.detection.histograms", "ENOUGH", "observations that a quantile of 99 % needs"),
     ("aiops.detection.saturation", "REACH", "forecast over the length of the line it extends"),
@@ -132,6 +137,7 @@ CONSTANTS = (
     ),
 )
 FROM, TO = "<!-- constants: generated -->", "<!-- end of constants -->"
+PLAIN, PLAIN_END = "<!-- generated from plain.md.in -->", "<!-- end of plain words -->"
 
 
 def detection() -> str:
@@ -140,6 +146,7 @@ def detection() -> str:
     for place, name, text in CONSTANTS:
         rows.append(f"| `{place.replace(':', '.')}.{name}` | {_value(place, name):g} | {text} |")
     now = (ROOT / "docs" / "detection.md").read_text(encoding="utf-8")
+    now = _between(now, PLAIN, PLAIN_END, f"\n{plain_words()}\n")
     return _between(now, FROM, TO, "\n".join(rows))
 
 
