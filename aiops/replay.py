@@ -132,6 +132,13 @@ def replay(history: History, engine: Engine) -> Outcome:
     return outcome
 
 
+def metric_points(history: History) -> Iterator[Points]:
+    """Read the metrics of *history* once more, file by file."""
+    for text in history.metrics:
+        for path in _paths(text, "--metrics"):
+            yield from _points(path, Outcome())
+
+
 def _at(item: _Other) -> float:
     return item.at
 

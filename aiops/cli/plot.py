@@ -68,6 +68,13 @@ def _spoken_for(rows: list[Dot]) -> list[Dot]:
     return sorted(ends, key=lambda row: row.at)
 
 
+def few(rows: Sequence[Dot], most: int) -> list[Dot]:
+    """Return at most about *most* rows that speak for all; anomalies and extremes stay."""
+    step = max(-(-3 * len(rows) // most), 1)
+    parts = (list(rows[n : n + step]) for n in range(0, len(rows), step))
+    return [row for part in parts for row in _spoken_for(part)]
+
+
 def render_plot(rows: Sequence[Dot], kind: str) -> str:
     """Return the plot as ``svg`` or as a self-contained ``html`` page."""
     svg = _svg(rows)

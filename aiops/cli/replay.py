@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aiops.model import Incident, Transition
+    from aiops.replay import History, Outcome
 
 
 @click.command(
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 @click.option("--alerts", multiple=True, help="JSON lines {at, status, labels, annotations}.")
 @click.option("--json", "as_json", is_flag=True, help="One incident a line on stdout.")
 @click.option("--candidates", is_flag=True, help="Show what never became an incident, too.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="OUT.html",
+    help="Write one page with everything: plots, samples, suspects, near misses.",
+)
 @click.option("--fail-on-incident", is_flag=True, help="Exit 1 when an incident was told.")
 @click.argument("paths", nargs=-1)
 def replay(
@@ -37,6 +44,7 @@ def replay(
     *,
     as_json: bool,
     candidates: bool,
+    report: Path | None,
     fail_on_incident: bool,
     paths: tuple[str, ...],
 ) -> None:
@@ -51,11 +59,14 @@ def replay(
 
     settings = load_settings(config)
     engine = Engine(engine_settings(settings))
-    outcome = play(History((*logs, *paths), metrics, changes, alerts), engine)
+    history = History((*logs, *paths), metrics, changes, alerts)
+    outcome = play(history, engine)
     shown = sorted(outcome.incidents.values(), key=lambda i: (i.opened_at, i.id))
     if candidates:
         known = {i.id for i in shown}
         shown += [i for i in outcome.candidates if i.id not in known]
+    if report is not None:
+        _report(report, history, outcome, engine.ledger.passed.pictures)
     if as_json:
         _json(shown)
     else:
@@ -70,6 +81,25 @@ def replay(
         )
     if fail_on_incident and any(i.told for i in outcome.incidents.values()):
         sys.exit(1)
+
+
+def _report(path: Path, history: History, outcome: Outcome, passed: Sequence[Incident]) -> None:
+    from aiops.cli.evidence import collect, wanted
+    from aiops.cli.report import page
+    from aiops.replay import metric_points
+
+    told = sorted(outcome.incidents.values(), key=lambda i: (i.opened_at, i.id))
+    windows = wanted(told)
+    plots = collect(metric_points(history), windows) if windows else {}
+    known = {i.id for i in told}
+    near = {i.id: i for i in (*passed, *outcome.candidates) if i.id not in known}
+    try:
+        path.write_text(
+            page(told, list(near.values()), plots, lines=outcome.lines, points=outcome.points),
+            encoding="utf-8",
+        )
+    except OSError as e:
+        raise click.UsageError(f"--report {path}: cannot be written ({e.strerror or e})") from e
 
 
 def _json(shown: list[Incident]) -> None:

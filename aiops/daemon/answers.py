@@ -18,6 +18,8 @@ from aiops.storage import DeadLetter, Store
 
 T = TypeVar("T")
 
+Moments = list[tuple[float, str]]
+
 WARM_UP = 3600.0
 
 
@@ -87,10 +89,10 @@ class Answers:
         """Return what is remembered of ended incidents, oldest first."""
         return await self._pump.ask(lambda engine: engine.ledger.lessons.memory.cases)
 
-    async def record_of(self, incident: str) -> tuple[list[tuple[float, str]], ...]:
+    async def record_of(self, incident: str) -> tuple[Moments, Moments]:
         """Return what happened to an incident, and who was told of it when."""
 
-        def read() -> tuple[list[tuple[float, str]], ...]:
+        def read() -> tuple[Moments, Moments]:
             return self._rows().history.told_of(incident), self._rows().outbox.about(incident)
 
         return await self._on_writer(read)

@@ -12,6 +12,7 @@ import msgspec
 from aiops.incidents.habits import Habits
 from aiops.incidents.lessons import WORDS, Lessons
 from aiops.incidents.maintenance import Window
+from aiops.incidents.passed import Passed
 from aiops.incidents.people import Hands, obey, overdue
 from aiops.incidents.record import MAX_SERIES, Record, counts
 from aiops.model import (
@@ -82,6 +83,7 @@ class Ledger:
         self._changes: list[ChangeEvent] = []
         self._habits = Habits()
         self.lessons = Lessons(self.facts)
+        self.passed = Passed()
 
     # --- asked by the engine ----------------------------------------------------------------
 
@@ -136,7 +138,6 @@ class Ledger:
         if command.kind == "ack" and record.state is State.OPEN:
             record.acknowledged_at = command.at
             record.state, record.acknowledged_by = State.ACKNOWLEDGED, command.by
-            record.taken_at = command.at
             return [self._emit(record, TransitionKind.ACKNOWLEDGED, command.at)]
         if command.kind == "resolve":
             record.fix = command.args.get("note", record.fix)
@@ -153,6 +154,7 @@ class Ledger:
                     if at - record.ready_at >= self.settings.patience:
                         done.append(self._open(record, at))
                 elif silent > quiet:
+                    self.passed.note(record)
                     del self._records[record.id]
                     continue
             if record.state is State.RESOLVED:

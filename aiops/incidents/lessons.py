@@ -113,7 +113,7 @@ class Lessons:
 
     def learn(self, record: Record) -> None:
         """Make a case of an incident that ended."""
-        taken = None if record.taken_at is None else record.taken_at - record.opened_at
+        taken = record.acknowledged_at - record.opened_at if record.acknowledged_at else None
         ended = record.updated if record.resolved_at is None else record.resolved_at
         first = record.suspects[0].entity if record.suspects else ""
         self.memory.learn(

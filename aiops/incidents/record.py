@@ -32,7 +32,7 @@ class Record:
 
     ``anomalies`` holds each series at its worst, ``last`` when it was seen last. ``gist`` is
     what people were told: an update must differ from it. ``fix``, ``cause`` and ``verdict`` are
-    what people said of it, ``taken_at`` when one acknowledged it.
+    what people said of it.
     """
 
     id: str
@@ -64,7 +64,6 @@ class Record:
     changes: list[ChangeEvent] = field(default_factory=list)
     suspects: tuple[Suspect, ...] = ()
     similar: tuple[Similar, ...] = ()
-    taken_at: float | None = None
     fix: str = ""
     cause: str = ""
     verdict: str = ""

@@ -155,7 +155,7 @@ class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 def shown(case: Case) -> dict[str, Any]:
     """Return a case as JSON shows it, and as an import takes it."""
-    plain = msgspec.to_builtins(case)
+    plain: dict[str, Any] = msgspec.to_builtins(case)
     return plain | {name: harmless(plain[name]) for name in ("title", "cause", "fix")}
 
 
