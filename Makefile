@@ -34,8 +34,10 @@ test: $(DEV) ## Run all tests but the slow ones, in parallel
 test-all: $(DEV) ## Run all tests, the slow ones and those against real servers too
 	@$(BIN)/python -m pytest -q -n auto $(ARGS)
 
-bench: $(DEV) ## Print every benchmark's table beside its peers'
-	@for file in benchmarks/[!_]*.py; do [ -e "$$file" ] || continue; echo "== $$file"; $(BIN)/python "$$file"; done
+bench: $(DEV) ## Print every benchmark's table beside its peers' (ARGS="lo2 nab" for some)
+	@bad=; for file in $(or $(ARGS:%=benchmarks/%.py),$(sort $(wildcard benchmarks/[!_]*.py))); do \
+	  echo "== $$file"; $(BIN)/python "$$file" || bad="$$bad $$file"; \
+	done; [ -z "$$bad" ] || { echo "failed:$$bad" >&2; exit 1; }
 
 lint: $(DEV) ## Check style, types, layers, spelling and generated documents
 	@bad=0; for check in \
