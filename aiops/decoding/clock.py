@@ -53,27 +53,34 @@ class StreamClock:
         Afterwards *seconds* holds the time at which each line counts.
         """
         high, floor = self.high, self.floor
-        if high is None or floor is None:
+        distinct = set(seconds)
+        if high is None or floor is None or None in distinct:
             return self._runs(seconds, arrived, stamps)
-        if len(seconds) == 1:
-            first = last = seconds[0]
-        else:
-            distinct = set(seconds)
-            if None in distinct:
-                return self._runs(seconds, arrived, stamps)
-            first, last = min(distinct), max(distinct)  # type: ignore[type-var]  # no None in it
-        if first is None or last is None:
-            return self._runs(seconds, arrived, stamps)
+        first: float = min(distinct)  # type: ignore[type-var, assignment]  # no None in it
+        last: float = max(distinct)  # type: ignore[type-var, assignment]  # no None in it
         width = self.width
-        current = int(high // width)
-        inside = floor <= current == int(first // width) == int(last // width)
-        if inside and self._believed(last, arrived):
-            self.jump = None
-            self.last = seconds[-1]
-            if last > high:
-                self._raise(last)
-            return [(current, 0, len(seconds))]
-        return self._runs(seconds, arrived, stamps)
+        begin, end = int(first // width), int(last // width)
+        if begin < floor or not self._believed(last, arrived):
+            return self._runs(seconds, arrived, stamps)
+        alone = begin == end == int(high // width)
+        if not alone and stamps is not None and stamps.format.partial:
+            return self._runs(seconds, arrived, stamps)
+        found = [(begin, 0, len(seconds))]
+        if begin < end:
+            index = {second: int(second // width) for second in distinct}  # type: ignore[operator]  # no None in it
+            found.clear()
+            start = 0
+            for at, same in groupby(map(index.__getitem__, seconds)):
+                if at < begin:
+                    return self._runs(seconds, arrived, stamps)  # the line may be late
+                begin, stop = at, start + len(list(same))
+                found.append((at, start, stop))
+                start = stop
+        self.jump = None
+        self.last = seconds[-1]
+        if last > high:
+            self._raise(last)
+        return found
 
     def _runs(
         self, seconds: list[Parsed], arrived: float, stamps: StampReader | None
