@@ -252,7 +252,8 @@ def _quote(anomaly: Anomaly) -> str:
         text = found[1]
     elif new is not None and new[1] - new[0] >= 12:
         text = text[slice(*new)]
-    return f': "{_clip(text.strip(), 60)}"'
+    # After a colon, a service named "token" would look like the key of a secret.
+    return f', "{_clip(text.strip(), 60)}"'
 
 
 def _link(anomaly: Anomaly) -> str:

@@ -262,7 +262,7 @@ def test_of_a_json_line_the_message_is_shown() -> None:
     assert '"msg":"amount in the wrong unit"' in line
     assert "»" not in line
     assert told.splitlines()[0].endswith(
-        'in service checkout and 1 more: "amount in the wrong unit"'
+        'in service checkout and 1 more, "amount in the wrong unit"'
     )
 
 
@@ -309,7 +309,7 @@ def test_marks_follow_a_line_that_redaction_changed() -> None:
     [
         (LATENCY, "latency_p99 above usual on service cart and 1 more"),
         (replace(LATENCY, actual=0.01), "latency_p99 below usual on service cart and 1 more"),
-        (REFUSED, 'new error line in service checkout and 1 more: "connection refused"'),
+        (REFUSED, 'new error line in service checkout and 1 more, "connection refused"'),
         (SILENT, "usual lines stopped in host web1 and 2 more"),
         (
             replace(SILENT, kind="surge", reason="surge", severity=Severity.WARNING),
