@@ -124,10 +124,12 @@ class TemplateMiner:
 
     def templates(self) -> list[Template]:
         """Return all templates ordered by id; ``<other>`` only when it counted something."""
-        clusters = list(self._clusters.values())
-        if self._other.count:
-            clusters.append(self._other)
+        clusters = [*self._clusters.values(), *([self._other] if self._other.count else [])]
         return [_show(cluster) for cluster in sorted(clusters, key=lambda c: c.id)]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many lines every template has counted, by id; ``<other>`` left out."""
+        return {key: cluster.count for key, cluster in self._clusters.items()}
 
     def clear_caches(self) -> None:
         """Forget what is only remembered for speed; no later result changes."""

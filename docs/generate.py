@@ -92,6 +92,8 @@ CONSTANTS = (
     ("aiops.detection.rarity", "RARE", "seconds between episodes from which on a line is rare"),
     ("aiops.detection.siblings", "FEWEST", "instances that one of them can be unlike"),
     ("aiops.detection.siblings", "MINORITY", "one instance in so many may be unlike the others"),
+    ("aiops.detection.mixes", "EVERY", "seconds between two looks at a mix"),
+    ("detectors.mix", "ENOUGH", "lines that the distance of a mix needs"),
     ("aiops.detection.flows", "FEWEST_LINES", "lines before the share of errors says anything"),
     ("aiops.detection.rows", "EVIDENCE_MARGIN", "decades below the threshold that still confirm"),
     ("aiops.detection.rows", "EVIDENCE_FLOOR", "least surprise of any anomaly"),

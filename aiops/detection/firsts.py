@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
-
-from numpy.typing import NDArray
 
 from aiops.detection.facts import anomaly_id
-from aiops.detection.rarity import Episode, Returns
+from aiops.detection.rarity import Episode
+from aiops.detection.workload import Fresh, Workload
 from aiops.model import Anomaly, LineKind, LogWindow, SampleLine, Series, Severity
 from aiops.redaction import harmless
-from detectors.novelty import NoveltyRate, recurrence
+from detectors.novelty import recurrence
 from detectors.templates import TemplateMiner
 
 # What a first sight weighs by its severity, in decades of surprise, and how much its coming
@@ -26,66 +23,6 @@ MAX_WORDS = 20_000
 MAX_TOLD = 5  # new templates of one window and entity that become anomalies
 MAX_FRESH = 200
 _BY_TEXT = attrgetter("masked", "entity")
-
-
-@dataclass(slots=True)
-class Fresh:
-    """One template in the time after its first sight."""
-
-    since: float
-    base: float
-    count: float = 0.0
-    instances: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Workload:
-    """What one workload says: its templates by severity, and how often it says new things."""
-
-    miners: dict[int, TemplateMiner] = field(default_factory=dict)
-    novelty: NoveltyRate = field(default_factory=lambda: NoveltyRate(5))
-    words: set[bytes] = field(default_factory=set)
-    fresh: dict[str, Fresh] = field(default_factory=dict)
-    returns: Returns = field(default_factory=Returns)
-
-    def to_state(self, prefix: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return plain values and arrays named with *prefix*."""
-        miners: dict[int, Any] = {}
-        arrays: dict[str, NDArray[Any]] = {}
-        for severity, miner in sorted(self.miners.items()):
-            state, parts = miner.to_state()
-            miners[severity] = state
-            arrays |= {f"{prefix}{severity}.{key}": value for key, value in parts.items()}
-        header = {
-            "miners": miners,
-            "novelty": self.novelty.to_state(),
-            "words": sorted(self.words),
-            "fresh": [
-                [key, f.since, f.base, f.count, sorted(f.instances)]
-                for key, f in self.fresh.items()
-            ],
-            "returns": self.returns.to_state(),
-        }
-        return header, arrays
-
-    @classmethod
-    def from_state(
-        cls, saved: dict[str, Any], arrays: dict[str, NDArray[Any]], prefix: str
-    ) -> Workload:
-        """Rebuild exactly what ``to_state`` described."""
-        self = cls(
-            novelty=NoveltyRate.from_state(saved["novelty"]),
-            words=set(saved["words"]),
-            fresh={key: Fresh(at, base, n, set(on)) for key, at, base, n, on in saved["fresh"]},
-            returns=Returns.from_state(saved["returns"]),
-        )
-        for severity, state in saved["miners"].items():
-            own = f"{prefix}{severity}."
-            parts = {
-                key.removeprefix(own): value for key, value in arrays.items() if key.startswith(own)
-            }
-            self.miners[int(severity)] = TemplateMiner.from_state(state, parts)
-        return self
 
 
 class FirstSights:
@@ -125,7 +62,10 @@ class FirstSights:
     ) -> list[Anomaly]:
         workload = self.workloads.get(name)
         if workload is None:
-            workload = self.workloads[name] = Workload()
+            own = window.stream.entity if name == window.stream.workload else name
+            workload = self.workloads[name] = Workload(own)
+        elif name == window.stream.workload and workload.entity != window.stream.entity:
+            workload.entity = name  # instances that are entities of their own share a workload
         if workload.fresh:
             _expire(workload, window.end)
         rare: dict[str, tuple[LineKind, int, Episode]] = {}
@@ -182,6 +122,8 @@ class FirstSights:
         """
         seen: list[tuple[LineKind, str, float | None]] = []
         counts, end, fresh = window.counts, window.end, workload.fresh
+        latest = workload.mix.latest
+        latest.clear()
         for severity, members in sorted(kinds.items()):
             miner = workload.miners.get(severity)
             if miner is None:
@@ -191,6 +133,7 @@ class FirstSights:
             before = miner.evicted
             ids = miner.learn([(kind.masked, counts[kind]) for kind in members], end)
             self.evicted += miner.evicted - before
+            latest.parts.append((window.samples, members, ids))
             if severity >= Severity.WARNING:
                 bad = sorted(members, key=_BY_TEXT)
                 self.followed += not workload.returns

@@ -13,14 +13,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from aiops.detection.firsts import FirstSights, Workload
+from aiops.detection.firsts import FirstSights
 from aiops.detection.flows import Flows
+from aiops.detection.mixes import Mixes
 from aiops.detection.sessions import SessionFlows
 from aiops.detection.siblings import Siblings
+from aiops.detection.workload import Workload
 from aiops.model import Anomaly, LineKind, LogWindow, Section, Severity
 from aiops.sessions import SessionRule
 
-_VERSION = 3
+_VERSION = 4
 
 
 class LogDetection:
@@ -39,6 +41,8 @@ class LogDetection:
         self._firsts = FirstSights(max_templates=max_templates)
         self._flows = Flows(self.period)
         self._siblings = Siblings(self.period)
+        self._mixes = Mixes(self.period)
+        self._minutely = 0
 
     def judge(self, window: LogWindow, threshold: float) -> list[Anomaly]:
         """Learn one closed window and return what was never seen before."""
@@ -70,7 +74,10 @@ class LogDetection:
         if mark is None:
             return found
         found = self._siblings.roll(minute, found, mark, threshold)
-        return found + self.sessions.roll(mark, self.period, threshold)
+        found += self._mixes.roll(self._firsts.workloads, mark, threshold)
+        found += self.sessions.roll(mark, self.period, threshold)
+        self._count_rows()
+        return found
 
     def skip_to(self, at: float) -> None:
         """Leave out the marks before *at*: nothing was watched in a gap of days."""
@@ -80,9 +87,10 @@ class LogDetection:
 
     def take_facts(self) -> dict[str, int]:
         """Return and clear how many templates made room and how many flows were refused."""
-        refused = self._flows.refused + self._siblings.refused
+        refused = self._flows.refused + self._siblings.refused + self._mixes.refused
         facts = {"evicted": self._firsts.evicted, "flows_refused": refused}
-        self._firsts.evicted = self._flows.refused = self._siblings.refused = 0
+        self._firsts.evicted = self._flows.refused = 0
+        self._siblings.refused = self._mixes.refused = 0
         for workload in self._firsts.workloads.values():
             facts["evicted"] += workload.returns.dropped
             workload.returns.dropped = 0
@@ -96,7 +104,12 @@ class LogDetection:
         """Return how many rows are judged per period: tests per second = rows / period."""
         # That something rare returns is asked at every window, beside what is new.
         rare = math.ceil(self._firsts.followed * self._windows)
-        return len(self._flows) + len(self.sessions) + len(self._siblings) + rare
+        return self._minutely + rare
+
+    def _count_rows(self) -> None:
+        """Count what is judged each minute: asked at every window, it changes at marks alone."""
+        flows = len(self._flows) + len(self._siblings)
+        self._minutely = flows + len(self._mixes) + len(self.sessions)
 
     @property
     def template_count(self) -> int:
@@ -146,7 +159,8 @@ class LogDetection:
         header = {"period": self.period, "workloads": workloads}
         logs = Section("logs", _VERSION, header, arrays)
         flows = self._flows.to_sections()
-        return [logs, *flows, self.sessions.to_section(), self._siblings.to_section()]
+        others = (self.sessions, self._siblings, self._mixes)
+        return [logs, *flows, *(part.to_section() for part in others)]
 
     def restore(self, sections: dict[str, Section]) -> None:
         """Take back what ``to_sections`` returned; a missing or unknown part stays cold."""
@@ -163,3 +177,6 @@ class LogDetection:
             self.sessions.restore(sessions)
         if (siblings := sections.get("siblings")) is not None:
             self._siblings.restore(siblings)
+        if (mixes := sections.get("mixes")) is not None:
+            self._mixes.restore(mixes)
+        self._count_rows()

@@ -41,7 +41,7 @@ _VERSION = 3
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
 # What a restart says and does anyway; failures after a change are failures.
-_EXPECTED_AFTER_CHANGE = frozenset({"new_template", "rare_template", "surge", "drop"})
+_EXPECTED_AFTER_CHANGE = frozenset({"new_template", "rare_template", "surge", "drop", "mix"})
 
 Rank = Callable[[Sequence[Anomaly], Sequence[ChangeEvent]], tuple[Suspect, ...]]
 Opens = Callable[[Iterable[Anomaly]], bool]
