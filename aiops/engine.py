@@ -152,7 +152,7 @@ class Engine:
         done = self.close_streams()
         if self.clock > -math.inf:
             self._step = self._step or 0
-            end = self.clock + self.ledger.longest_quiet + self.settings.window.width
+            end = self.clock + self.news.longest_quiet + self.settings.window.width
             done += self._pass_steps(end)
         return done
 
@@ -324,7 +324,7 @@ class Engine:
 
     def incidents(self) -> list[Incident]:
         """Return pictures of everything that can still change, candidates included."""
-        return sorted(self.ledger.pictures, key=lambda i: (i.opened_at, i.id))
+        return sorted(self.news.pictures, key=lambda i: (i.opened_at, i.id))
 
     # --- figures ----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiops.incidents.ledger import Ledger
 from aiops.incidents.muting import COMMANDS, Muting, Silence, hidden_by, snooze_of
+from aiops.incidents.storm import WINDOW, Weather
 from aiops.model import Command, Incident, Severity, State, Transition, TransitionKind
 
 _LAST = (TransitionKind.RESOLVED, TransitionKind.MERGED)
@@ -34,6 +35,7 @@ class News:
         self._ledger = ledger
         self._facts = facts
         self._orphans: dict[str, Incident] = {}
+        self._weather = Weather()
         self._held: dict[str, str] = {}  # incident: what of it was held back last
 
     def begin(self, since: float) -> None:
@@ -46,6 +48,9 @@ class News:
         if command.kind in COMMANDS:
             self.muting.obey(command)
             return []
+        storm = self._weather.picture
+        if storm is not None and command.target == storm.id:
+            return self._weather.command(command)
         if command.kind == "snooze":
             asleep = self._live().get(command.target)
             if asleep is not None:
@@ -54,9 +59,22 @@ class News:
         return self.say(self._ledger.command(command))
 
     def say(self, transitions: Sequence[Transition]) -> list[Transition]:
-        """Return the transitions with ``tell`` decided."""
+        """Return the transitions with ``tell`` decided, before them the storm that they make."""
+        folded = _folded(transitions)
+        mutes = self.mutes(folded[0].at) if folded and self.caught_up else []
+        fresh = [
+            t
+            for t in folded
+            if self.caught_up
+            and t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED)
+            and t.incident.severity >= Severity.WARNING
+            and not hidden_by(t.incident, mutes)
+        ]
+        return self._weather.see(fresh) + self._decide(folded)
+
+    def _decide(self, folded: Sequence[Transition]) -> list[Transition]:
         said: list[Transition] = []
-        for t in _folded(transitions):
+        for t in folded:
             known = self._ledger.is_told(t.incident.id)
             tell = (
                 (self.caught_up or (known and t.kind in _LAST))
@@ -77,8 +95,10 @@ class News:
         if not self.caught_up and at >= self.since:
             self.caught_up = True
             done += self.say(self._ledger.tell_open(at))
+        waiting = self._live() if self._held else {}
+        done += self._weather.advance(at, len(self._held.keys() & waiting.keys()))
         if self._held:
-            done += self._let_go(at)
+            done += self._let_go(at, waiting)
         return done + self._adopt(at, wait) if self._orphans else done
 
     def silences(self, at: float) -> list[Silence]:
@@ -93,18 +113,35 @@ class News:
 
     def expect(self, told: Sequence[Incident]) -> None:
         """Remember what people were told is open: what is not derived again is resolved."""
-        seen = {i.id: i.seq for i in self._ledger.pictures}
+        seen = {i.id: i.seq for i in self.pictures}
         self._orphans = {i.id: i for i in told if seen.get(i.id, -1) < i.seq}
+
+    @property
+    def pictures(self) -> list[Incident]:
+        """Return a picture of every candidate and incident that can still change."""
+        storm = self._weather.picture
+        return [*self._ledger.pictures, *([] if storm is None else [storm])]
+
+    @property
+    def longest_quiet(self) -> float:
+        """Return after how many seconds without news everything that is open has ended."""
+        quiet = self._ledger.longest_quiet
+        return quiet if self._weather.picture is None else max(quiet, WINDOW)
 
     def to_state(self) -> dict[str, Any]:
         """Return plain values for ``restore``."""
-        silences = self.muting.to_state()
-        return {"caught_up": self.caught_up, "held": dict(self._held), "silences": silences}
+        return {
+            "caught_up": self.caught_up,
+            "held": dict(self._held),
+            "silences": self.muting.to_state(),
+            "weather": self._weather.to_state(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what ``to_state`` returned."""
         self.caught_up, self._held = state["caught_up"], dict(state["held"])
         self.muting.restore(state["silences"])
+        self._weather = Weather.from_state(state["weather"])
 
     # --- held back --------------------------------------------------------------------------
 
@@ -115,7 +152,8 @@ class News:
             # Who was told of an end, and not of what came back since, knows enough.
             self._held.pop(name, None)
             return before == TransitionKind.REOPENED
-        if not hidden_by(t.incident, self.mutes(t.at)):
+        new = t.kind is TransitionKind.OPENED
+        if not hidden_by(t.incident, self.mutes(t.at)) and not (new and self._weather.holds(t)):
             self._held.pop(name, None)
             return False
         self._facts["held_back"] += 1
@@ -123,19 +161,21 @@ class News:
             self._held[name] = t.kind
         return True
 
-    def _let_go(self, at: float) -> list[Transition]:
+    def _let_go(self, at: float, live: dict[str, Incident]) -> list[Transition]:
         """Tell once what is still open and not hidden any more."""
-        live, mutes = self._live(), self.mutes(at)
+        mutes = self.mutes(at)
         done: list[Transition] = []
         for name in list(self._held):
             incident = live.get(name)
-            if incident is not None and hidden_by(incident, mutes):
+            if incident is not None and (
+                hidden_by(incident, mutes) or (not incident.told and self._weather.keeps(incident))
+            ):
                 continue
             del self._held[name]
             # Whoever took it needs no reminder.
             if incident is not None and incident.state is State.OPEN:
-                told = Command(0, "again", name, at, args={"note": "was silenced until now"})
-                done += self.say(self._ledger.command(told))
+                told = Command(0, "again", name, at, args={"note": "held back until now"})
+                done += self._decide(self._ledger.command(told))
         return done
 
     def _live(self) -> dict[str, Incident]:
@@ -144,7 +184,7 @@ class News:
     # --- told before a restart --------------------------------------------------------------
 
     def _adopt(self, at: float, wait: float) -> list[Transition]:
-        for incident in self._ledger.pictures:
+        for incident in self.pictures:
             orphan = self._orphans.get(incident.id)
             if orphan is not None and (incident.seq >= orphan.seq or incident.state in _LIVE):
                 # The ledger has it again, and will end it itself.

@@ -30,7 +30,7 @@ def test_what_is_still_open_when_the_silence_ends_is_told_once() -> None:
     world.end("cart")
     world.until(2400)
     assert world.told == [(600.0, "chat", "opened"), (1210.0, "chat", "resolved")]
-    assert world.notes == ["was silenced until now", ""]
+    assert world.notes == ["held back until now", ""]
 
 
 def test_an_end_is_told_to_who_knows_the_beginning() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiops.delivery import Route, plan_batch
 from aiops.engine import Engine, EngineSettings
@@ -17,9 +17,16 @@ LIVE = (State.OPEN, State.ACKNOWLEDGED)
 class World:
     """Drive an engine by alerts, commands and the clock; seconds count from ``T``."""
 
-    def __init__(self, *routes: Route, ledger: LedgerSettings | None = None) -> None:
+    def __init__(
+        self,
+        *routes: Route,
+        ledger: LedgerSettings | None = None,
+        calls: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         settings = ledger or LedgerSettings()
-        self.settings = EngineSettings(budget=1 / 3600, multivariate="", drift="", ledger=settings)
+        self.settings = EngineSettings(
+            budget=1 / 3600, multivariate="", drift="", ledger=settings, calls=calls or {}
+        )
         self.engine = Engine(self.settings)
         self.routes: Sequence[Route] = routes or (Route(name="chat"),)
         self.said: list[Transition] = []
