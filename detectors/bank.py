@@ -286,7 +286,7 @@ class SeriesBank:
             weight[held] = 0.0
         if self._season is not None:
             learn_season(j, self._season, weight, held)
-        follow(j, seen, weight, events.accepted)
+        follow(j, seen, weight, events.accepted, self.flag)
         self._learn_tails(j, events, held, seen)
         narrow[SEEN] = seen
         wide[ORIGIN] = j.origin

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.bank_look import NONE, Look, Places, blame, members_of
+from detectors.bank_look import NONE, RELEASE, Look, Places, blame, members_of
 from detectors.bank_rows import (
     BLAME,
     DOWN,
@@ -35,6 +35,9 @@ from detectors.season import TRUSTED, SeasonTable, ramp
 
 FAST: Final = 0.3
 """Weight of one sample in the forecast: memory of about three samples."""
+
+VARIANCE_MEMBER: Final = 3
+"""Place of the member that compares recent noise with usual noise."""
 
 CALM_AFTER: Final = 3
 """Samples in a row like the others that end a departure."""
@@ -100,7 +103,7 @@ class Events:
 _NO_EVENTS = Events(NONE, NONE, NONE, NONE, NONE, np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
-def follow(j: Look, seen: Floats, weight: Floats, accepted: Places) -> None:
+def follow(j: Look, seen: Floats, weight: Floats, accepted: Places, flag: float) -> None:
     """Move forecast, level and spreads."""
     wide, narrow = j.wide, j.narrow
     reach = _SIX * j.unit[1]
@@ -127,9 +130,15 @@ def follow(j: Look, seen: Floats, weight: Floats, accepted: Places) -> None:
     narrow[RECENT] = j.recent
     narrow[SIZE] = j.size
     if len(accepted):
-        # What stayed is the new normal: start from where the series is now.
-        wide[LEVEL, accepted] = wide[FAST_LEVEL, accepted]
-        narrow[NOISE, accepted] = np.maximum(j.recent[accepted], usual)
+        # What stayed is the new normal: start from where the series is now. Noise that was told
+        # as larger or smaller is the usual one, either way; around larger noise a moment's
+        # forecast says nothing of the level.
+        recent, there = j.recent[accepted], wide[LEVEL, accepted]
+        noisy = members_of(j, accepted)[VARIANCE_MEMBER] >= RELEASE * flag
+        jump = wide[FAST_LEVEL, accepted] - there
+        near = noisy & (recent > _TWO * usual) & (np.abs(jump) <= _TWO * recent)
+        wide[LEVEL, accepted] = there + np.where(near, 0.0, jump)
+        narrow[NOISE, accepted] = np.where(noisy, recent, np.maximum(recent, usual))
         narrow[UP : DOWN + 1, accepted] = 0.0
 
 

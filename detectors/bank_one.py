@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.bank_learn import CALM_AFTER, FAST, RAMP, USEFUL
+from detectors.bank_learn import CALM_AFTER, FAST, RAMP, USEFUL, VARIANCE_MEMBER
 from detectors.bank_look import LARGEST, RECENT_WEIGHT, RELEASE, SMALLEST_HOLD, WARMUP
 from detectors.bank_rows import (
     BLAME,
@@ -189,7 +189,7 @@ class OneByOne:
             weight = max(4.0 / (seen + 24.0), 1.0 / seen, j.dt / (j.dt + self._memory))
             if self._season is not None:
                 _learn_season(j, self._season, weight)
-            _learn_level(j, weight, first=seen < FIRST)
+            _learn_level(j, weight, self._flag, first=seen < FIRST)
             narrow[SEEN] = seen
         if seen >= WARMUP and (ended or not (held or j.accepted)):
             if ended:
@@ -225,7 +225,7 @@ def _follow(j: _Look, *, first: bool) -> None:
     narrow[SIZE] = j.size
 
 
-def _learn_level(j: _Look, weight: float, *, first: bool) -> None:
+def _learn_level(j: _Look, weight: float, flag: float, *, first: bool) -> None:
     """Move level and spreads; what was accepted starts from where the series is now."""
     wide, narrow = j.wide, j.narrow
     above, jump = j.off
@@ -236,8 +236,11 @@ def _learn_level(j: _Look, weight: float, *, first: bool) -> None:
     narrow[NOISE] += (abs(jump) - usual) * weight
     wide[LEVEL] += weight * above
     if j.accepted:
-        wide[LEVEL] = wide[FAST_LEVEL]
-        narrow[NOISE] = max(j.recent, usual)
+        noisy = j.each[VARIANCE_MEMBER] >= RELEASE * flag
+        jump = wide[FAST_LEVEL] - wide[LEVEL]
+        if not (noisy and j.recent > 2.0 * usual and abs(jump) <= 2.0 * j.recent):
+            wide[LEVEL] += jump
+        narrow[NOISE] = j.recent if noisy else max(j.recent, usual)
         narrow[UP] = narrow[DOWN] = 0.0
 
 

@@ -325,3 +325,14 @@ def test_an_unrest_and_its_end_are_named() -> None:
     still = {REASONS[s.reason[1]] for s in scores[400:]}
     assert loud & {"variance", "spike", "level"}
     assert "flat" in still
+
+
+def test_an_unrest_that_was_accepted_and_is_over_is_not_told_for_ever() -> None:
+    """Noise that is back after an accepted unrest is usual again after its own acceptance."""
+    values = noise(5000, 1)
+    values[4200:4500] = 100.0 + 12.0 * (values[4200:4500] - 100.0)
+    bank = SeriesBank(slots=0)
+    row = bank.add(1)
+    scores = [bank.step(row, START + 60.0 * i, tick) for i, tick in enumerate(values)]
+    assert "new normal" in {REASONS[s.reason[0]] for s in scores[4200:4500]}
+    assert np.nanmax([s.surprise[0] for s in scores[4800:]]) < 4.0
