@@ -50,6 +50,7 @@ _ERROR = frozenset(
 _QUIET_FOR = 60.0  # the same event and reason is logged at most once in this time
 _MAX_REASONS = 300
 SEVERITIES = ("info", "warning", "error", "critical")
+_LIVES = (60, 300, 900, 1800, 3600, 4 * 3600, 12 * 3600, 86400)  # seconds
 
 
 def configure_logging(level: str, form: str) -> None:
@@ -152,6 +153,35 @@ class Telemetry:
         )
         self.active = Gauge("aiops_incidents_active", "Incidents open", ["severity"], registry=r)
         self.candidates = Gauge("aiops_candidates", "Incidents not yet told", registry=r)
+        self.to_acknowledge = Histogram(
+            "aiops_time_to_acknowledge_seconds",
+            "From opening to each acknowledgement; its mean is MTTA",
+            buckets=_LIVES,
+            registry=r,
+        )
+        self.to_resolve = Histogram(
+            "aiops_time_to_resolve_seconds",
+            "From opening to the end of told incidents; its mean is MTTR",
+            buckets=_LIVES,
+            registry=r,
+        )
+        self.told_times = Histogram(
+            "aiops_incident_notifications",
+            "How often people were told of one incident",
+            buckets=(1, 2, 3, 4, 6, 10, 20),
+            registry=r,
+        )
+        self.evidence = Histogram(
+            "aiops_incident_anomalies",
+            "Anomalies in one told incident",
+            buckets=(1, 2, 3, 5, 10, 20, 50, 200),
+            registry=r,
+        )
+        self.noise = Gauge(
+            "aiops_noise_reduction_ratio",
+            "Share of anomalies since the start that opened no told incident",
+            registry=r,
+        )
         self.outbox = Gauge("aiops_outbox_waiting", "Messages waiting", ["receiver"], registry=r)
         self.budget = Gauge(
             "aiops_alert_budget_per_week", "Expected false notifications allowed", registry=r

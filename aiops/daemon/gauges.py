@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aiops.daemon.outcomes import noise_reduction
 from aiops.model import State
 from aiops.pump import Pump
 from aiops.telemetry import SEVERITIES, Telemetry
@@ -23,6 +24,7 @@ _LOST = frozenset(
         "sessions_cut",
         "candidates_dropped",
         "incidents_dropped",
+        "silences_refused",
         "anomalies_beyond_bound",
         "advances_unmatched",
     }
@@ -57,6 +59,7 @@ class Gauges:
         for label in SEVERITIES:
             t.active.labels(label).set(sum(i.severity.label == label for i in live))
         t.candidates.set(sum(i.state is State.CANDIDATE for i in figures.incidents))
+        t.noise.set(noise_reduction(t))
         t.warming.set(1.0 if warming_up else 0.0)
 
     def _counters(self, now: float) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from typing import TypeVar
 
 from aiops.assembly import Plan
+from aiops.daemon.outcomes import measure
 from aiops.decoding.saved import without_secrets
 from aiops.delivery import notification_key, plan_batch
 from aiops.incidents.story import story, title
@@ -97,6 +98,7 @@ class Telling:
             self._telemetry.events.labels("incident", t.kind.value).inc()
             if t.kind is TransitionKind.OPENED and t.tell:
                 self._telemetry.opened.labels(t.incident.severity.label).inc()
+        measure(self._telemetry, transitions)
         for n in new:
             self._telemetry.notifications.labels(n.receiver, n.transition.kind.value).inc()
         self._wake()
