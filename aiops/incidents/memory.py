@@ -19,6 +19,7 @@ MAX_CASES = 1000
 MAX_TOKENS = 200  # of one case
 SHOWN = 3
 ALIKE = 0.2  # cosine: below it two incidents have nothing in common that matters
+FAINT = 0.01  # weight of what every case has: alone it still says that they are alike
 _VERSION = 1
 _APART = "\t"  # between who and what in a token
 
@@ -95,7 +96,7 @@ class Memory:
         return tuple(_similar(s, self._cases[c]) for s, c in scored[:SHOWN] if s >= ALIKE)
 
     def _idf(self, one: str) -> float:
-        return math.log1p(len(self._cases) / (1 + len(self._with.get(one, ()))))
+        return math.log((1 + len(self._cases)) / (1 + len(self._with.get(one, ())))) + FAINT
 
     def _norm(self, case: str) -> float:
         return math.sqrt(sum(self._idf(one) ** 2 for one in self._cases[case].tokens))

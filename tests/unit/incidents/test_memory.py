@@ -28,9 +28,9 @@ def test_what_is_rare_weighs_more_than_what_is_common() -> None:
 
 def test_the_best_three_are_shown_best_first() -> None:
     """Never more than three, in order of likeness, the newer one first among equals."""
-    common = [f"a\t{n}" for n in range(9)]
-    told = memory(*(case(f"c{n}", *common, f"n{n}\ty", at=T + n) for n in range(9)))
-    found = told.recall((*common, "n4\ty"))
+    alike = {n: ["a\tx", "b\ty", "c\tz"] for n in (4, 7, 8)}
+    told = memory(*(case(f"c{n}", *alike.get(n, ()), f"n{n}\ty", at=T + n) for n in range(9)))
+    found = told.recall((*alike[4], "n4\ty"))
 
     assert [one.id for one in found] == ["c4", "c8", "c7"]
     assert found[0].score == 1.0
