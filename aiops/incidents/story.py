@@ -35,6 +35,8 @@ _MESSAGE = re.compile(
 # Their reason is a sentence about the series and says more than a distance from the usual value.
 _SENTENCES = frozenset({"saturation", "state", "flat", "stale", "missing", "river"})
 
+_PROBE = "said-0123456789"
+
 _ENDED = (State.RESOLVED, State.CLOSED)
 
 
@@ -126,7 +128,7 @@ def _value(anomaly: Anomaly) -> str:
     if log and not unit:
         unit = "lines"
     name = _what(anomaly) if log else _clip(anomaly.series.name, 60)
-    subject = f"{name} {_link(anomaly)} {_where(anomaly.entity)}"
+    subject = f"{name} {_link(anomaly)} {_subject(anomaly.entity)}"
     if anomaly.kind in _SENTENCES:
         return f"{subject}: {anomaly.reason}"
     if anomaly.actual is None:
@@ -263,6 +265,12 @@ def _link(anomaly: Anomaly) -> str:
 def _where(entity: str) -> str:
     kind, colon, name = entity.partition(":")
     return f"{kind} {name}" if colon and kind and name else entity
+
+
+def _subject(entity: str) -> str:
+    """Name an entity so that a colon may follow: one called "token" has no secret after it."""
+    words = _where(entity)
+    return words if _PROBE in harmless(f"{words}: {_PROBE}") else f"({words})"
 
 
 def _bare(entity: str) -> str:
