@@ -13,9 +13,9 @@ _CONTINUES = re.compile(
 
 
 # How most lines begin: no name of an exception does, and nothing else that continues.
-_NEVER = b"{[<0123456789"
+_NEVER = frozenset(b"{[<0123456789")
 
 
 def is_continuation(line: bytes) -> bool:
     """Return whether *line* hangs on the line before it (DESIGN: never joined, only counted)."""
-    return (line[:1] or b" ") not in _NEVER and _CONTINUES.match(line) is not None
+    return not line or (line[0] not in _NEVER and _CONTINUES.match(line) is not None)

@@ -248,20 +248,18 @@ class StreamWindows:
                     self.facts["session_lines"] += 1
 
     def _sample(self, lines: Lines, at: int, *, short: bool) -> tuple[float, list[bytes]]:
-        second = lines.seconds[at]
+        second = lines.seconds[at] or 0.0
         raw = lines.raw
         if short:
-            return second or 0.0, [raw[at][:SHORT_SAMPLE]]
+            return second, [raw[at][:SHORT_SAMPLE]]
         text = [raw[at][:SAMPLE_BYTES]]
-        stop = at + 1
-        while stop < len(raw) and len(text) < SAMPLE_LINES:
-            if not is_continuation(raw[stop]):
-                return second or 0.0, text
-            text.append(raw[stop][:SAMPLE_BYTES])
-            stop += 1
+        for line in raw[at + 1 : at + SAMPLE_LINES]:
+            if not is_continuation(line):
+                return second, text
+            text.append(line[:SAMPLE_BYTES])
         if len(text) < SAMPLE_LINES:
             self._tail = text
-        return second or 0.0, text
+        return second, text
 
     def _finish_tail(self, raw: list[bytes]) -> None:
         """Give the last sample the continuations that came in a later block."""

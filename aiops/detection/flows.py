@@ -83,12 +83,15 @@ class Flows:
     def count(self, window: LogWindow) -> None:
         """Add one closed window to the running minute."""
         stream, own = window.stream.id, window.stream.entity
+        flow: _Flow | None = None
         for kind, count in window.counts.items():
-            flow = self._flow(stream, kind.entity or own, window.start)
-            if flow is None:
-                continue
+            entity, severity, _ = kind
+            if flow is None or flow.entity != (entity or own):
+                flow = self._flow(stream, entity or own, window.start)
+                if flow is None:
+                    continue
             flow.lines += count
-            if kind.severity >= Severity.ERROR:
+            if severity >= Severity.ERROR:
                 flow.errors += count
                 sample = window.samples.get(kind)
                 if sample is not None and len(flow.worst) < 3:

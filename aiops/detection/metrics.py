@@ -74,11 +74,11 @@ class MetricDetection:
     @property
     def tests_per_second(self) -> float:
         """Return how many judgements all sources together cost per second."""
-        return sum(
-            judged / self._pace[source]
-            for source, judged in self._judged.items()
-            if self._pace.get(source)
-        )
+        rate = 0.0
+        for source, judged in self._judged.items():
+            if self._pace.get(source):
+                rate += judged / self._pace[source]
+        return rate
 
     def young(self) -> int:
         """Return how many series have too few samples to be judged."""

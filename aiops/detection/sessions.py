@@ -103,7 +103,10 @@ class SessionFlows:
 
     def __len__(self) -> int:
         """Return how many shares are judged each minute."""
-        return sum(len(flow.shares) for flow in self._flows.values())
+        shares = 0
+        for flow in self._flows.values():
+            shares += len(flow.shares)
+        return shares
 
     @property
     def open_sessions(self) -> int:
