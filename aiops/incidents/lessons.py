@@ -17,7 +17,7 @@ import msgspec
 
 from aiops.cases import Case
 from aiops.entities import as_entity
-from aiops.incidents.memory import MAX_TOKENS, Memory, token, what
+from aiops.incidents.memory import MAX_CASES, MAX_TOKENS, Memory, token, what
 from aiops.incidents.record import Record, counts
 from aiops.model import Anomaly, Command, Section, Severity, Suspect
 
@@ -116,7 +116,7 @@ class Lessons:
         taken = record.acknowledged_at - record.opened_at if record.acknowledged_at else None
         ended = record.updated if record.resolved_at is None else record.resolved_at
         first = record.suspects[0].entity if record.suspects else ""
-        self.memory.learn(
+        self._remember(
             Case(
                 id=record.id,
                 at=record.opened_at,
@@ -170,7 +170,7 @@ class Lessons:
             self._amend(record, case, cause=cause)
             self._named.pop(command.target, None)
             self._named[command.target] = _Named(list(felt), cause, command.at)
-            _bounded(self._named)
+            self._bound(self._named)
 
     def _amend(
         self,
@@ -205,14 +205,14 @@ class Lessons:
         for one in felt:
             self._mutes.pop(one, None)
             self._mutes[one] = _Mute(until, severity, why)
-        _bounded(self._mutes)
+        self._bound(self._mutes)
 
     def _teach(self, name: str, decades: float, at: float) -> None:
         much = min(max(self._left(name, at) + decades, 0.0), MOST)
         self._nudges.pop(name, None)
         if much > 0.0:
             self._nudges[name] = (much, at)
-        _bounded(self._nudges)
+        self._bound(self._nudges)
 
     def _nudge(self, anomaly: Anomaly) -> float:
         return self._left(what(token(anomaly)), anomaly.at)
@@ -227,7 +227,7 @@ class Lessons:
         except msgspec.MsgspecError:
             self._facts["cases_unreadable"] += 1
             return
-        self.memory.learn(replace(case, tokens=tuple(sorted(set(case.tokens)))[:MAX_TOKENS]))
+        self._remember(replace(case, tokens=tuple(sorted(set(case.tokens)))[:MAX_TOKENS]))
 
     def _drop(self, command: Command, case: Case | None) -> None:
         if case is None:
@@ -237,6 +237,16 @@ class Lessons:
             self._named.pop(case.id, None)
         else:
             self.memory.learn(replace(case, title="", fix=""))
+
+    def _remember(self, case: Case) -> None:
+        if len(self.memory) >= MAX_CASES and self.memory.get(case.id) is None:
+            self._facts["cases_dropped"] += 1
+        self.memory.learn(case)
+
+    def _bound(self, lessons: dict[str, Any]) -> None:
+        while len(lessons) > MAX_LESSONS:
+            del lessons[next(iter(lessons))]
+            self._facts["lessons_dropped"] += 1
 
     # --- saved at a cut ---------------------------------------------------------------------
 
@@ -270,8 +280,3 @@ def _moment(command: Command) -> float:
         return float(command.args.get("until", command.at))
     except ValueError:
         return command.at
-
-
-def _bounded(lessons: dict[str, Any]) -> None:
-    while len(lessons) > MAX_LESSONS:
-        del lessons[next(iter(lessons))]

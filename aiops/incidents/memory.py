@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import compress
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.cases import Case, Similar
 from aiops.model import Anomaly, Section
@@ -65,7 +69,9 @@ class Memory:
             known = self._cases.values()
             first = min(known, key=lambda c: (bool(c.fix or c.named or c.verdict), c.at, c.id))
             self.forget(first.id)
-        self._cases[case.id] = case
+        own = set(case.tokens)
+        felt = tuple(one for one in case.felt if one in own)
+        self._cases[case.id] = replace(case, felt=felt)
         for one in case.tokens:
             self._with.setdefault(one, {})[case.id] = None
 
@@ -105,12 +111,17 @@ class Memory:
 
     def to_section(self, name: str, lessons: object) -> Section:
         """Return all cases, each token's text once, beside the *lessons* (plain values)."""
-        words = {one: n for n, one in enumerate(self._with)}
-        cases = [msgspec.to_builtins(c) | {"tokens": []} for c in self._cases.values()]
+        words = {one: n for n, one in enumerate(sorted(self._with))}
+        known = self._cases.values()
+        cases = [msgspec.to_builtins(c) | {"tokens": [], "felt": []} for c in known]
         header = {"cases": cases, "words": list(words), "lessons": lessons}
-        flat = [words[one] for c in self._cases.values() for one in c.tokens]
-        sizes = [len(c.tokens) for c in self._cases.values()]
-        arrays = {"tokens": np.array(flat, np.int32), "sizes": np.array(sizes, np.int32)}
+        flat = [words[one] for c in known for one in c.tokens]
+        felt = [one in own for c, own in ((c, set(c.felt)) for c in known) for one in c.tokens]
+        arrays: dict[str, NDArray[Any]] = {
+            "tokens": np.array(flat, np.int32),
+            "felt": np.array(felt, np.uint8),
+            "sizes": np.array([len(c.tokens) for c in known], np.int32),
+        }
         return Section(name, _VERSION, header, arrays)
 
     def restore(self, section: Section) -> bool:
@@ -118,12 +129,13 @@ class Memory:
         if section.version != _VERSION:
             return False
         words: Sequence[str] = section.header["words"]
-        flat, sizes = section.arrays["tokens"].tolist(), section.arrays["sizes"].tolist()
+        flat, sizes, felt = (section.arrays[n].tolist() for n in ("tokens", "sizes", "felt"))
         end = 0
         for saved, size in zip(section.header["cases"], sizes, strict=True):
             begin, end = end, end + size
             tokens = tuple(words[n] for n in flat[begin:end])
-            self.learn(msgspec.convert(dict(saved) | {"tokens": tokens}, Case))
+            own = tuple(compress(tokens, felt[begin:end]))
+            self.learn(msgspec.convert(dict(saved) | {"tokens": tokens, "felt": own}, Case))
         return True
 
 

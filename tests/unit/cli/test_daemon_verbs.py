@@ -194,6 +194,14 @@ def test_saved_story_is_told(configured: Path) -> None:
     assert "no incident 'zz'" in missing.stderr
 
 
+def test_a_saved_incident_has_a_post_mortem(configured: Path) -> None:
+    """With the daemon down the saved picture is written down."""
+    result = run("incidents", "show", "a", "-c", configured, "--postmortem")
+
+    assert result.stdout.startswith("# ")
+    assert "## Cause and fix" in result.stdout
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -229,6 +229,22 @@ def test_words_about_nothing_are_counted() -> None:
     assert desk.ledger.lessons.memory.cases == []
 
 
+def test_what_is_remembered_is_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bounds the oldest verdict and the oldest case go, and that is counted."""
+    monkeypatch.setattr("aiops.incidents.lessons.MAX_LESSONS", 3)
+    monkeypatch.setattr("aiops.incidents.lessons.MAX_CASES", 3)
+    monkeypatch.setattr("aiops.incidents.memory.MAX_CASES", 3)
+    desk = Desk()
+    for n in range(5):
+        desk.judged("noise", anomaly(f"service:s{n}", at=T + 5000 * n, surprise=20.0))
+
+    assert len(desk.ledger.lessons.memory) == 3
+    assert desk.ledger.facts["cases_dropped"] == 2
+    assert desk.ledger.facts["lessons_dropped"] == 2
+    assert len(desk.see(anomaly("service:s0", at=T + DAY, surprise=20.0))) == 1
+    assert desk.see(anomaly("service:s4", at=T + DAY, surprise=20.0)) == []
+
+
 def test_a_case_holds_how_it_went() -> None:
     """How long it lasted, when somebody took it, and what was felt are in the case."""
     desk = Desk()

@@ -69,7 +69,8 @@ def test_a_forgotten_case_leaves_nothing_behind() -> None:
 
 def test_a_saved_memory_recalls_the_same() -> None:
     """Restoring gives the same cases in the same order, and another version nothing."""
-    told = memory(*(case(f"c{n}", "a\tx", f"n{n}\ty", fix=f"fix {n}") for n in range(5)))
+    more = {"felt": ("a\tx",), "fix": "restarted"}
+    told = memory(*(case(f"c{n}", "a\tx", f"n{n}\ty", **more) for n in range(5)))
     saved = told.to_section("memory", [])
     again, other = Memory(), Memory()
 
