@@ -11,6 +11,7 @@ from aiohttp import web
 
 from aiops import __version__
 from aiops.entities import as_entity
+from aiops.incidents.muting import hidden_by
 from aiops.model import ChangeEvent, Incident, State
 from aiops.moments import read_time
 from aiops.redaction import harmless
@@ -85,7 +86,14 @@ class Api:
     async def incident(self, request: web.Request) -> web.Response:
         incident = await self._find(request.match_info["id"])
         calls = self._desk.plan.settings.topology.calls
-        return answer(to_json(incident) | {"story": tell(incident, calls)})
+        now = self._clock()
+        active = [s for s in await self._desk.silences(now) if s.is_active(now)]
+        people = {
+            "acknowledged_by": harmless(incident.acknowledged_by),
+            "assigned_to": harmless(incident.assigned_to),
+            "muted_by": list(hidden_by(incident, active)),
+        }
+        return answer(to_json(incident) | people | {"story": tell(incident, calls)})
 
     async def act(self, request: web.Request) -> web.Response:
         body = await read_body(request, ByWhom)

@@ -13,7 +13,18 @@ import pytest
 
 from aiops.decoding.windows import WindowSettings
 from aiops.engine import Engine, EngineSettings
-from aiops.model import Block, Command, Cut, Stream, Tick, TransitionKind, Watched
+from aiops.model import (
+    Block,
+    Command,
+    Cut,
+    Incident,
+    Severity,
+    State,
+    Stream,
+    Tick,
+    TransitionKind,
+    Watched,
+)
 from aiops.pump import EngineDiedError, Pending, Pump, Result
 from aiops.storage import JournalEntry
 
@@ -315,6 +326,27 @@ def test_a_change_waits_for_nothing() -> None:
     assert pending.due(list) == change
     pending.remember([command(3), replace(change, seq=4)])
     assert pending.due(list) is None
+
+
+def test_a_silence_waits_for_nothing() -> None:
+    """It has times of its own, so it means the same however early it is applied."""
+    pending = Pending()
+    given = [replace(command(2), kind="silence"), replace(command(3), kind="silence-edit")]
+    pending.remember(given)
+    assert [pending.due(list), pending.due(list)] == given
+
+
+def test_a_merge_waits_for_both_incidents() -> None:
+    """Applied before the other one was read again it would be lost."""
+    pending = Pending()
+    merge = replace(command(2, "inc_a", "1"), kind="merge")
+    merge = replace(merge, args={**merge.args, "into": "inc_b"})
+    one, two = (
+        Incident(name, 1, State.OPEN, Severity.ERROR, "slow", AT, AT) for name in ("inc_a", "inc_b")
+    )
+    pending.remember([merge])
+    assert pending.due(lambda: [one]) is None
+    assert pending.due(lambda: [one, two]) == merge
 
 
 async def test_the_death_of_the_engine_is_told_and_hangs_nobody() -> None:

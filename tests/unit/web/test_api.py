@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 
+from aiops.incidents.muting import Silence
 from aiops.model import State
 from aiops.storage import DeadLetter
 from tests.unit.web.conftest import Visit
@@ -84,6 +86,19 @@ async def test_wrong_parameters_are_named(visit: Visit, query: str, named: str) 
 
     assert status == 400
     assert named in body["error"]
+
+
+async def test_one_incident_says_who_has_it_and_what_hides_it(visit: Visit) -> None:
+    """Beside the fields of the list: the people, and the silences that keep it from being told."""
+    held = incident("a", acknowledged_by="kim", assigned_to="lee")
+    ends = time.time() + 3600
+    quiet = [Silence("sil_1", T0, ends, entity="cart"), Silence("sil_2", T0, ends, entity="mail")]
+    call = await visit(FakeDesk(living=(held,), quiet=quiet))
+
+    _, body, _ = await call.get("/api/v1/incidents/a")
+
+    assert (body["acknowledged_by"], body["assigned_to"]) == ("kim", "lee")
+    assert body["muted_by"] == ["sil_1"]
 
 
 async def test_one_incident_is_found_by_its_beginning(visit: Visit) -> None:
