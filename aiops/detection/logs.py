@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aiops.detection.firsts import FirstSights
 from aiops.detection.flows import Flows
 from aiops.detection.mixes import Mixes
+from aiops.detection.parameters import Parameters
 from aiops.detection.sessions import SessionFlows
 from aiops.detection.siblings import Siblings
 from aiops.detection.workload import Workload
@@ -42,12 +43,14 @@ class LogDetection:
         self._flows = Flows(self.period)
         self._siblings = Siblings(self.period)
         self._mixes = Mixes(self.period)
+        self._parameters = Parameters(self.period)
         self._minutely = 0
 
     def judge(self, window: LogWindow, threshold: float) -> list[Anomaly]:
         """Learn one closed window and return what was never seen before."""
         self._flows.count(window)
         self._siblings.know(window.stream)
+        self._parameters.add(window)
         found = self._firsts.judge(window, threshold)
         if window.named:
             workload = window.stream.workload
@@ -76,6 +79,7 @@ class LogDetection:
         found = self._siblings.roll(minute, found, mark, threshold)
         found += self._mixes.roll(self._firsts.workloads, mark, threshold)
         found += self.sessions.roll(mark, self.period, threshold)
+        found += self._parameters.roll(mark, threshold)
         self._count_rows()
         return found
 
@@ -90,7 +94,8 @@ class LogDetection:
         refused = self._flows.refused + self._siblings.refused + self._mixes.refused
         facts = {"evicted": self._firsts.evicted, "flows_refused": refused}
         self._firsts.evicted = self._flows.refused = 0
-        self._siblings.refused = self._mixes.refused = 0
+        facts["flows_refused"] += self._parameters.refused
+        self._siblings.refused = self._mixes.refused = self._parameters.refused = 0
         for workload in self._firsts.workloads.values():
             facts["evicted"] += workload.returns.dropped
             workload.returns.dropped = 0
@@ -109,7 +114,8 @@ class LogDetection:
     def _count_rows(self) -> None:
         """Count what is judged each minute: asked at every window, it changes at marks alone."""
         flows = len(self._flows) + len(self._siblings)
-        self._minutely = flows + len(self._mixes) + len(self.sessions)
+        slow = len(self._mixes) + len(self._parameters)
+        self._minutely = flows + slow + len(self.sessions)
 
     @property
     def template_count(self) -> int:
@@ -159,7 +165,7 @@ class LogDetection:
         header = {"period": self.period, "workloads": workloads}
         logs = Section("logs", _VERSION, header, arrays)
         flows = self._flows.to_sections()
-        others = (self.sessions, self._siblings, self._mixes)
+        others = (self.sessions, self._siblings, self._mixes, self._parameters)
         return [logs, *flows, *(part.to_section() for part in others)]
 
     def restore(self, sections: dict[str, Section]) -> None:
@@ -179,4 +185,6 @@ class LogDetection:
             self._siblings.restore(siblings)
         if (mixes := sections.get("mixes")) is not None:
             self._mixes.restore(mixes)
+        if (parameters := sections.get("parameters")) is not None:
+            self._parameters.restore(parameters)
         self._count_rows()

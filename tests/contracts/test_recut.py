@@ -251,6 +251,40 @@ def test_sessions_are_the_same_however_files_are_read(of: int, seed: int, most: 
     same(whole, again)
 
 
+def behaviour() -> list[tuple[Stream, list[bytes]]]:
+    """Make three instances whose lines change their numbers and their shares, one its pace.
+
+    A warning that one of them said eight hours before comes back at the end.
+    """
+    chance = random.Random(4)
+    found: list[tuple[Stream, list[bytes]]] = []
+    for n in range(3):
+        of = replace(stream(0), id=f"file:/cart-{n}", instance=f"cart-{n}")
+        lines = [shaped(0, START - 8 * 3600.0, "WARN", "link flapped").encode()] if not n else []
+        for minute in range(240):
+            late = minute >= 210
+            for k in range(8 if late and n == 2 else 30):
+                hit = chance.random() < (0.2 if late else 0.8)
+                took = chance.lognormvariate(6.0 if late else 3.0, 0.3)
+                text = f"cache {'hit' if hit else 'miss'} took {took:.1f} ms"
+                at = START + 60.0 * minute + 1.5 * k
+                lines.append(shaped(0, at, "INFO", text).encode())
+        lines.append(shaped(0, START + 240 * 60.0, "WARN", "link flapped").encode())
+        found.append((of, lines))
+    return found
+
+
+def test_how_lines_behave_is_the_same_however_they_are_read() -> None:
+    """Rare lines, instances, mixes and numbers in lines are judged alike, to the byte."""
+    wide = replace(QUIET, window=WindowSettings(width=60.0), budget=1.0)
+    inputs = behaviour()
+    whole = run(recut(inputs, random.Random(0), 10_000), wide)
+    again = run(recut(inputs, random.Random(9), 90), wide, restarts=0.02, forgets=True, seed=9)
+    same(whole, again)
+    kinds = {name.partition(":")[2] for name in whole.facts if name.startswith("anomaly:")}
+    assert kinds >= {"rare_template", "siblings", "mix", "parameter"}
+
+
 def requests(minutes: int, *, lossy: range) -> list[tuple[Stream, list[bytes]]]:
     """Make two services that pass requests on; in some minutes one in three loses a step."""
     cart, mail = [], []
