@@ -89,9 +89,11 @@ def measure(name: str, path: Path) -> None:
             f"memory, top {k}",
             len(scored),
             known,
-            sum(label in found for label, found in asked),
-            sum(label.kind in {f.kind for f in found} for label, found in asked),
-            sum(label.root in {f.root for f in found} for label, found in asked),
+            (
+                sum(label in found for label, found in asked),
+                sum(label.kind in {f.kind for f in found} for label, found in asked),
+                sum(label.root in {f.root for f in found} for label, found in asked),
+            ),
         )
     common = [label for label, _ in Counter(labels[:first]).most_common(SHOWN)]
     kinds = [kind for kind, _ in Counter(t.kind for t in labels[:first]).most_common(SHOWN)]
@@ -100,18 +102,19 @@ def measure(name: str, path: Path) -> None:
         f"commonest {SHOWN}",
         len(scored),
         known,
-        sum(labels[n] in common for n in scored),
-        sum(labels[n].kind in kinds for n in scored),
-        sum(labels[n].root in roots for n in scored),
+        (
+            sum(labels[n] in common for n in scored),
+            sum(labels[n].kind in kinds for n in scored),
+            sum(labels[n].root in roots for n in scored),
+        ),
     )
     by_chance = chance(labels[:first], [labels[n] for n in scored])
-    row(f"random {SHOWN}", len(scored), known, *by_chance)
+    row(f"random {SHOWN}", len(scored), known, by_chance)
 
 
-def row(
-    what: str, n: int, known: float, pairs: float, types: float, roots: float
-) -> None:
-    """Print one way of asking."""
+def row(what: str, n: int, known: float, hits: tuple[float, float, float]) -> None:
+    """Print one way of asking: how often the pair, its type, its root was hit."""
+    pairs, types, roots = hits
     low, high = wilson(pairs, n)
     print(f"{what:<16}{pairs / n:>14.2f}{f'{max(low, 0.0):.2f}-{high:.2f}':>12}"
           f"{pairs / n / max(known, 1e-9):>10.2f}{types / n:>7.2f}{roots / n:>7.2f}")  # fmt: skip
