@@ -73,16 +73,19 @@ class Parameters:
 
     def add(self, window: LogWindow) -> None:
         """Look at one line of each steady kind of a closed window."""
-        for kind in [kind for kind, count in window.counts.items() if count >= STEADY]:
-            if b"<*>" in kind.masked:
-                self._look(kind, window)
+        if window.lines < STEADY:
+            return
+        kinds, own = self._kinds, window.stream.workload
+        for kind, count in window.counts.items():
+            if count >= STEADY:
+                known = kinds.get((kind.entity or own, kind))
+                if known is None or known.studied is not None or known.measures:
+                    self._look(kind, window, known)
 
-    def _look(self, kind: LineKind, window: LogWindow) -> None:
-        workload = kind.entity or window.stream.workload
-        known = self._kinds.get((workload, kind))
+    def _look(self, kind: LineKind, window: LogWindow, known: _Watched | None) -> None:
+        if known is None and b"<*>" in kind.masked:
+            known = self._begin(kind.entity or window.stream.workload, kind, window)
         if known is None:
-            known = self._begin(workload, kind, window)
-        if known is None or (known.studied is None and not known.measures):
             return
         sample = window.samples.get(kind)
         if sample is None:
