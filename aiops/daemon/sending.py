@@ -93,8 +93,9 @@ class Sending:
             self._dead[notifier.name] = dead
 
     def _wanted(self, receiver: str, incidents: Sequence[Incident]) -> list[Incident]:
-        least = next(r.min_severity for r in self._plan.routes if r.name == receiver)
-        return [i for i in incidents if i.severity >= least]
+        route = next(r for r in self._plan.routes if r.name == receiver)
+        known = [i for i in incidents if i.severity >= route.min_severity]
+        return [i for i in known if i.escalated or not route.second]
 
     def _describe(self, incident: Incident) -> str:
         calls = self._plan.settings.topology.calls

@@ -32,6 +32,7 @@ ENTITIES = 5  # fewer are a bad day of somebody, not a storm
 MEMORY = 144  # windows, a day: how fast the usual number is learned
 DIGEST = 900.0  # seconds to the first digest; each later one takes four times as long
 SHOWN = 5
+CALM = 3600.0  # what is open so long after the last beginning is no storm any more
 MAX_ENTITIES = 100
 MAX_STORIES = 1000
 _NUMBERS = re.compile(r"\d+")
@@ -135,15 +136,16 @@ class Weather:
     def advance(self, at: float, waiting: int) -> list[Transition]:
         """Learn what is usual, tell the digest, end the storm.
 
-        *waiting* is how many of its stories are still open: as many as a person can follow may be
-        told when it ends.
+        *waiting* is how many of its stories are still open: it ends once they are as few as a
+        person can follow, or when nothing new began for ``CALM`` seconds.
         """
         self._learn(int(at // WINDOW))
         storm = self.storm
         if storm is None:
             return []
+        calm = at - max((story.at for story in self.recent), default=at)
         lately = sum(story.at > at - WINDOW for story in self.recent)
-        if lately <= self.limit / 2 and waiting <= self.limit:
+        if calm >= CALM or (lately <= self.limit / 2 and waiting <= self.limit):
             return [self._end(storm, at)]
         if storm.total == storm.said or at - storm.said_at < storm.wait:
             return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aiops.delivery import Route, notification_key, plan, plan_batch
@@ -101,6 +103,25 @@ def test_who_hears_of_the_opening_hears_of_the_end() -> None:
         ("ops", K.UPDATED),
         ("ops", K.RESOLVED),
         ("dev", K.RESOLVED),
+    ]
+
+
+def test_a_second_receiver_hears_only_of_what_was_escalated() -> None:
+    """Not of the beginning; of the call and of everything after it, also of the end."""
+    routes = [Route(name="chat"), Route(name="phone", second=True)]
+    opened, called, ended = (
+        transition(kind, seq=n) for n, kind in enumerate((K.OPENED, K.ESCALATED, K.RESOLVED), 1)
+    )
+    called = replace(called, incident=replace(called.incident, escalated=True))
+    sent = plan_batch(
+        [opened, called, ended], routes, told={}, title=lambda _: "", body=lambda _: ""
+    )
+    assert [(n.receiver, n.transition.kind) for n in sent] == [
+        ("chat", K.OPENED),
+        ("chat", K.ESCALATED),
+        ("phone", K.ESCALATED),
+        ("chat", K.RESOLVED),
+        ("phone", K.RESOLVED),
     ]
 
 
