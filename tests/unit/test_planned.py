@@ -20,7 +20,7 @@ SUNDAYS = {"match": "db*", "cron": "0 3 * * sun", "duration": "2h"}
 def test_maintenance_and_escalation_reach_the_engine() -> None:
     """Windows come as they were written; without a second receiver nobody is called."""
     wanted = {"escalate_to": ["phone"], "escalate_after": "20m", "ack_expires": "2h"}
-    plan = build(Settings(alerting=wanted, notifiers=TWO, maintenance=[SUNDAYS]))  # type: ignore[arg-type] - raw, as TOML gives it
+    plan = build(Settings(alerting=wanted, notifiers=TWO, maintenance=[SUNDAYS]))
     ledger = plan.engine.ledger
     assert (ledger.escalate_after, ledger.ack_expires) == (1200.0, 7200.0)
     assert [(w.match, w.duration, w.timezone) for w in ledger.maintenance] == [
@@ -43,7 +43,7 @@ def test_maintenance_and_escalation_reach_the_engine() -> None:
 def test_a_wrong_window_is_named(changed: dict[str, str], said: str) -> None:
     """Key, value and remedy, as for every other key."""
     with pytest.raises(ConfigError) as caught:
-        build(Settings(maintenance=[SUNDAYS | changed]))  # type: ignore[list-item] - raw, as TOML gives it
+        build(Settings(maintenance=[SUNDAYS | changed]))
     assert said in str(caught.value)
 
 
@@ -54,7 +54,7 @@ def test_a_wrong_window_is_named(changed: dict[str, str], said: str) -> None:
 def test_a_wrong_second_receiver_is_named(wanted: list[str], said: str) -> None:
     """It must be a channel, and somebody must hear first."""
     with pytest.raises(ConfigError) as caught:
-        build(Settings(alerting={"escalate_to": wanted}, notifiers=TWO))  # type: ignore[arg-type] - raw, as TOML gives it
+        build(Settings(alerting={"escalate_to": wanted}, notifiers=TWO))
     assert said in str(caught.value)
 
 
