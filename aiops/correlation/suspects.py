@@ -68,7 +68,8 @@ def rank(
             # The entity somebody just changed is explained by its change.
             if (entity := as_entity(change.entity)) in raw:
                 score, reasons = raw[entity]
-                raw[entity] = (score + 0.8, [*reasons, f"{change.kind} {_ago(onset, change)}"])
+                words = f"{change.kind} {_ago(onset, change)}"
+                raw[entity] = (score + 0.8 * _nearness(onset, change), [*reasons, words])
     best = max(score for score, _ in raw.values())
     if best < ENOUGH:
         return ()
@@ -260,7 +261,7 @@ def _change(
     before = onset - change.at
     if not -60.0 <= before <= CHANGE_REACH:
         return None
-    nearness = math.exp(-max(before, 0.0) / 600.0)
+    nearness = _nearness(onset, change)
     entity = as_entity(change.entity)
     touched = raw.get(entity)
     if touched is not None:
@@ -270,6 +271,10 @@ def _change(
         words = f"{change.kind} {_ago(onset, change)} on what {_names(sorted(dependents))} call"
         return 0.8 + nearness, [words]
     return None
+
+
+def _nearness(onset: float, change: ChangeEvent) -> float:
+    return math.exp(-max(onset - change.at, 0.0) / 600.0)
 
 
 def _ago(onset: float, change: ChangeEvent) -> str:

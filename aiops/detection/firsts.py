@@ -184,7 +184,7 @@ class FirstSights:
                     low=0.0,
                     high=episode.most,
                     unit="lines",
-                    severe=kind.severity >= Severity.ERROR or surprise >= threshold - 1.0,
+                    severe=surprise >= threshold - 1.0,
                     seen=int(novelty.windows),
                     samples=_shown(window, kind, None),
                 )

@@ -17,7 +17,7 @@ from aiops.detection.facts import anomaly_id
 from aiops.detection.rows import EVIDENCE_FLOOR, EVIDENCE_MARGIN, Rows, Wording
 from aiops.detection.siblings import Spoken
 from aiops.model import Anomaly, LogWindow, SampleLine, Section, Series, Severity
-from aiops.redaction import harmless
+from aiops.redaction import harmless, redact
 from detectors.bank import SeriesBank
 from detectors.counts import ShareTail
 
@@ -289,7 +289,7 @@ class Flows:
         """Return the counts of the running minute and the bank."""
         flows = [
             [f.stream, f.entity, f.lines, f.errors, f.started,
-             [[s.at, s.stream, s.text] for s in f.worst], f.share.to_state(), f.since,
+             [[s.at, s.stream, redact(s.text)] for s in f.worst], f.share.to_state(), f.since,
              f.missed, f.quiet_since, f.usual_quiet, f.pauses, f.heard_at]
             for f in self._flows.values()
         ]  # fmt: skip

@@ -169,3 +169,14 @@ def test_a_restart_changes_nothing() -> None:
     assert whole
     assert run(402) == whole
     assert run(460) == whole
+
+
+def test_no_secret_of_an_error_line_is_saved() -> None:
+    """The worst lines of a minute are kept for the story; a cut holds them without secrets."""
+    stream = Stream()
+    stream.usual(40)
+    stream.say({"login failed password=hunter2hunter2": 1}, Severity.ERROR)
+    rows = [s.header for s in stream.logs.to_sections() if s.name == "log_rows"]
+    saved = msgspec.msgpack.encode(rows)
+    assert b"login failed" in saved
+    assert b"hunter2" not in saved
