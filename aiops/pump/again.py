@@ -13,9 +13,7 @@ from aiops.storage import JournalEntry
 PATIENCE = 120.0
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 # They carry a time of their own and are about no incident.
-_AT_ONCE = frozenset(
-    {"change", "alert", "silence", "silence-edit", "case", "forget", "redact"}
-)
+_AT_ONCE = frozenset({"change", "alert", "silence", "silence-edit", "case", "forget", "redact"})
 
 
 @dataclass(slots=True)

@@ -136,8 +136,10 @@ def test_wrong_session_tables_are_told() -> None:
     [
         (
             {"detector": "river.anomaly.LODAA"},
-            "metrics[0].detector = 'river.anomaly.LODAA': no such detector;"
-            ' did you mean "river.anomaly.LODA"?',
+            (
+                "metrics[0].detector = 'river.anomaly.LODAA': no such detector;"
+                ' did you mean "river.anomaly.LODA"?'
+            ),
         ),
         ({"detector": "os.system"}, "metrics[0].detector = 'os.system': no such detector; known:"),
         (
