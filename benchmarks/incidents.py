@@ -221,6 +221,8 @@ def main() -> None:
     arguments.add_argument("--peace-seeds", type=int, nargs="+", default=[31])
     arguments.add_argument("--days", type=int, default=8)
     args = arguments.parse_args()
+    if args.days < 2:
+        arguments.error("--days: the first day is left out, so give at least 2")
     began = time.process_time()
     by_kind = {kind: Score() for kind in ROOTS if kind != "flash_sale"}
     base = Score()
