@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-BLOCK: Final = 256 * 1024
+BLOCK: Final = 64 * 1024  # a larger one is counted in calls that hold the interpreter too long
 
 _BOM8: Final = b"\xef\xbb\xbf"
 
