@@ -33,6 +33,8 @@ IN_STEP = 1.3  # waiting and queues may grow this much faster than the work …
 CROWDED = 1.5  # … and faster still the more of it there is
 # Only what others ask for explains waiting: a busy processor may be the trouble itself.
 _DEMAND = re.compile(r"request_|rate\b|rps|qps|traffic|throughput|messages|^lines\b", re.IGNORECASE)
+# CpuUsageRate(%) is how much is used, whatever its name says.
+_USED = re.compile(r"cpu|mem|heap|rss|swap|disk|usage|util|load", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
     every = list(anomalies)
     bad = [a for a in every if a.severity > Severity.INFO]
     work = work_factors(bad)
-    demand = work_factors(a for a in every if _DEMAND.search(a.series.name))
+    demand = work_factors(a for a in every if _is_demand(a))
     felt = [a for a in bad if a.severe and not in_step(a, demand)]
     usage = [a for a in bad if not a.severe and a.surprise >= WEAK]
     if not felt:
@@ -130,6 +132,11 @@ def _risen(anomaly: Anomaly) -> float | None:
     return anomaly.actual / anomaly.expected
 
 
+def _is_demand(anomaly: Anomaly) -> bool:
+    name = anomaly.series.name.partition("{")[0]
+    return _DEMAND.search(name) is not None and _USED.search(name) is None
+
+
 def _alone(anomaly: Anomaly, chance: Odds) -> bool:
     needed = chance.threshold - (1.0 if anomaly.severity >= Severity.CRITICAL else 0.0)
     grown = anomaly.kind in ("new_template", "alert") or anomaly.seen >= YOUNG
@@ -141,7 +148,7 @@ def _lasting_usage(usage: list[Anomaly], every: list[Anomaly], chance: Odds) -> 
     if len({a.entity for a in usage}) > 1 or len(work_factors(every)) >= COMMON:
         return False
     for a in usage:
-        asks = (o for o in every if o.series != a.series and _DEMAND.search(o.series.name))
+        asks = (o for o in every if o.series != a.series and _is_demand(o))
         asked_for = work_factors(o for o in asks if o.entity == a.entity)
         risen = _risen(a) or 0.0
         # A sum over the past is no proof that work is unusual now.

@@ -90,6 +90,15 @@ def test_errors_are_never_in_step() -> None:
     assert not in_step(errors, work_factors([busy(factor=9.0)]))
 
 
+def test_a_processor_that_is_used_up_explains_no_waiting() -> None:
+    """CpuUsageRate(%) is called a rate, but nobody asked for it: the waiting beside it is felt."""
+    waiting = anomaly(name="latency_p99", surprise=5.0, actual=40.0, expected=1.0)
+    used = busy(name="CpuUsageRate(%)", factor=80.0, surprise=9.0)
+    assert opens([waiting, used], chance=CHANCE)
+    asked = busy(name="request_rate", factor=80.0, surprise=9.0)
+    assert not opens([waiting, asked], chance=CHANCE)
+
+
 def test_odds_follow_the_number_of_tests() -> None:
     """The more is judged near an entity, the more a coincidence must bring."""
     few, many = odds(6.0, 1.0, 10, 300.0), odds(6.0, 100.0, 10, 300.0)
