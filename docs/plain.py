@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aiops.config import Alerting
 from aiops.correlation.gate import YOUNG
 from aiops.detection.firsts import KEEP_TELLING
 from aiops.detection.flows import FEWEST_LINES, PAUSE_MEMORY, SELDOM_QUIET, USUAL_QUIET
 from aiops.detection.named import MAX_NAMED
 from aiops.detection.rows import EVIDENCE_FLOOR, EVIDENCE_MARGIN
 from aiops.incidents.ledger import LedgerSettings
+from aiops.tables import Alerting
 from aiops.units import duration
 from detectors.bank import SeriesBank
 from detectors.bank_learn import CALM_AFTER, RAMP

@@ -101,6 +101,14 @@ def test_relative_file_lies_beside_the_configuration(
     assert channel._keys == (SECRET.encode(),)
 
 
+def test_the_files_of_the_web_lie_beside_the_configuration(tmp_path: Path) -> None:
+    """A relative file of the fixed table is found like one of a channel."""
+    file = tmp_path / "aiops.toml"
+    file.write_text('[web]\nalerts_token_file = "alerts.key"\n')
+
+    assert load_settings(file).web.alerts_token_file == str(tmp_path / "alerts.key")
+
+
 @pytest.mark.parametrize("path", ["/run/hook.key", "~/hook.key", "$CREDENTIALS_DIRECTORY/hook"])
 def test_other_paths_stay_as_written(tmp_path: Path, path: str) -> None:
     """Absolute paths, homes and variables are left as they are written."""
