@@ -118,7 +118,8 @@ def screen(plan: Plan, directory: Path | None, url: str) -> None:
     def say(text: str) -> None:
         click.echo(text, err=True)
 
-    say(f"aiops watches {len(plan.sources)} sources:")
+    count = len(plan.sources)
+    say(f"aiops watches {count} source{'s' * (count != 1)}:")
     for named in plan.sources:
         describe = getattr(named.source, "describe", None)
         told = [] if describe is None else describe()
