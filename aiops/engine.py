@@ -234,7 +234,7 @@ class Engine:
         ledger = self.settings.ledger
         wait = ledger.resolve_after + self.settings.hold
         while (now := self._next_step) <= at:
-            if now > self._busy + ledger.resolve_after + ledger.close_after + width:
+            if self.ledger.is_at_rest(now - self._busy - width):
                 # Nothing lives so long without news: the steps between are all the same.
                 now = int(at // width) * width
             self._step = int(now // width) + 1

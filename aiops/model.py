@@ -7,6 +7,8 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiops.cases import Similar
+from aiops.links import Offer
+from aiops.phases import Course
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,9 +60,8 @@ class Stream:
     """Name one ordered flow of lines.
 
     ``id`` is unique and stable over restarts (``file:/var/log/a.log``). ``entity`` is what an
-    incident on it would be about (``service:cart`` or ``host:web1``). ``workload`` is the entity
-    without its instance: streams of one workload share their templates. ``resumable`` is false
-    for what cannot be read again (stdin).
+    incident on it would be about (``service:cart``). ``workload`` is the entity without its
+    instance: its streams share templates. Stdin and its like cannot be read again (``resumable``).
     """
 
     id: str
@@ -171,6 +172,15 @@ class ChangeEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """Carry the changes that a piece of a stream holds, and the position after it."""
+
+    stream: Stream
+    events: tuple[ChangeEvent, ...]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Carry what another system says: an alert fires, or is resolved.
 
@@ -208,7 +218,9 @@ class Tick:
     at: float
 
 
-Input = Block | Points | Watched | Opened | Ended | Gap | ChangeEvent | Alert | Command | Tick
+Input = (
+    Block | Points | Watched | Opened | Ended | Gap | ChangeEvent | Changes | Alert | Command | Tick
+)
 
 
 # --- between decoding and detection ---------------------------------------------------------
@@ -290,15 +302,6 @@ class Anomaly:
         return self.series.entity
 
 
-PACES = 3.0  # samples: what is seen rarely belongs together over a longer time …
-SLOWEST = 900.0  # … but no longer than samples this many seconds apart ask for
-
-
-def reach(pace: float, window: float) -> float:
-    """Return over how many seconds evidence of this pace belongs together: *window* or longer."""
-    return max(window, PACES * min(pace, SLOWEST))
-
-
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """Name a likely cause (an entity or a change) with its share of belief and the reasons."""
@@ -327,6 +330,7 @@ class Incident:
     changes: tuple[ChangeEvent, ...] = ()
     samples: tuple[SampleLine, ...] = ()
     similar: tuple[Similar, ...] = ()
+    courses: tuple[Course, ...] = ()
     notified_at: tuple[float, ...] = ()
     acknowledged_by: str = ""
     assigned_to: str = ""
@@ -348,9 +352,9 @@ class Transition:
 class Notification:
     """One message for one receiver; ``key`` is the same over retries and restarts.
 
-    ``title`` and ``body`` are plain text, already redacted; escaping is the channel's. ``link``
-    leads to the incident, empty when nobody said how to reach the daemon. ``receipt`` is what the
-    receiver called the last message of this incident, empty when it took none or does not say.
+    ``title`` and ``body`` are plain, redacted text; escaping is the channel's. ``link`` leads to
+    the incident, empty when nobody said how to reach the daemon; ``offers`` let a reader act once.
+    ``receipt`` is what the receiver called the incident's last message, empty when it said nothing.
     """
 
     key: str
@@ -360,17 +364,7 @@ class Notification:
     body: str
     link: str = ""
     receipt: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """Where and when an incident was last seen: what correlation needs to know of it."""
-
-    id: str
-    started: float
-    updated: float
-    entities: Mapping[str, float]
-    series: Mapping[str, float]
+    offers: tuple[Offer, ...] = ()
 
 
 # --- what is saved --------------------------------------------------------------------------

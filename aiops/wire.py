@@ -46,6 +46,20 @@ def to_json(incident: Incident) -> dict[str, Any]:
     }
 
 
+def series_json(incident: Incident) -> list[dict[str, Any]]:
+    """Return how the series of an incident go: phase, since when, how often they came and went."""
+    return [
+        {
+            "series": harmless(course.series),
+            "phase": course.phase.value,
+            "since": rfc3339(course.since),
+            "times": course.times,
+            "flapping": course.flapping,
+        }
+        for course in incident.courses
+    ]
+
+
 def shown(sample: SampleLine) -> tuple[str, tuple[int, int] | None]:
     """Return a sample's harmless text and where its new part stands in it.
 

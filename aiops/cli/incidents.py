@@ -202,7 +202,7 @@ def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
     from aiops.errors import StateError
     from aiops.incidents.postmortem import postmortem
     from aiops.web.words import tell
-    from aiops.wire import to_json
+    from aiops.wire import series_json, to_json
 
     found = [i for i in _saved(settings, problem, STATES, 100_000) if i.id.startswith(wanted)]
     exact = [i for i in found if i.id == wanted]
@@ -211,7 +211,8 @@ def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
         raise StateError(f"{many} {wanted!r}; see aiops incidents list")
     (incident,) = exact or found
     story = tell(incident, settings.topology.calls)
-    return to_json(incident) | {"story": story, "markdown": postmortem(incident)}
+    more = {"series": series_json(incident), "story": story, "markdown": postmortem(incident)}
+    return to_json(incident) | more
 
 
 # --- words ----------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from aiops.correlation.topology import Topology
-from aiops.model import PACES, Anomaly, Footprint, reach
+from aiops.model import Anomaly
+from aiops.pace import PACES, Footprint, reach
 
 LINK = 0.3  # weakest link that joins
 STRANGER_SECONDS = 60.0  # entities of unknown relation belong together only this close in time

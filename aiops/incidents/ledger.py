@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
+from aiops.incidents.expected import after_change, as_usual
+from aiops.incidents.firing import Firing
 from aiops.incidents.habits import Habits
 from aiops.incidents.lessons import WORDS, Lessons
 from aiops.incidents.maintenance import Window
 from aiops.incidents.passed import Passed
 from aiops.incidents.people import Hands, obey, overdue
 from aiops.incidents.record import MAX_SERIES, Record, counts
+from aiops.incidents.returning import awaits, calm_at, flaps, same_as_before
 from aiops.model import (
     Anomaly,
     ChangeEvent,
     Command,
-    Footprint,
     Incident,
     Section,
     Severity,
@@ -27,8 +30,8 @@ from aiops.model import (
     Suspect,
     Transition,
     TransitionKind,
-    reach,
 )
+from aiops.pace import Footprint, reach
 
 __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
 
@@ -36,12 +39,9 @@ MAX_CHANGES = 10  # in one story
 MAX_KNOWN_CHANGES = 200
 SETTLE = 180.0  # the one update waits this long for the rest of the story
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
-SAME_SYMPTOMS = 0.5  # share of the symptoms that a resolved incident had too: then it is back
-_VERSION = 3
+_VERSION = 4
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
-# What a restart says and does anyway; failures after a change are failures.
-_EXPECTED_AFTER_CHANGE = frozenset({"new_template", "rare_template", "surge", "drop", "mix"})
 
 Rank = Callable[[Sequence[Anomaly], Sequence[ChangeEvent]], tuple[Suspect, ...]]
 Opens = Callable[[Iterable[Anomaly]], bool]
@@ -82,6 +82,8 @@ class Ledger:
         self._records: dict[str, Record] = {}
         self._changes: list[ChangeEvent] = []
         self._habits = Habits()
+        self._now = -math.inf
+        self.firing = Firing(self.facts)
         self.lessons = Lessons(self.facts)
         self.passed = Passed()
 
@@ -96,8 +98,13 @@ class Ledger:
 
         A resolved incident takes nothing; a candidate that repeats its pattern reopens it.
         """
-        anomaly = self.lessons.weigh(self._as_usual(self._after_change(anomaly)))
+        anomaly = after_change(anomaly, self._changes, self.settings.grace)
+        anomaly = self.lessons.weigh(as_usual(anomaly, self._habits, self.facts))
+        self._now = max(self._now, anomaly.at)
+        if counts(anomaly):
+            self.firing.see(anomaly, self.settings.resolve_after)
         living = [self._records[h] for h in homes if h in self._records]
+        living += [r for r in self._records.values() if awaits(r, anomaly, self.firing)]
         living = [r for r in living if r.state is not State.RESOLVED]
         living = [r for r in living if anomaly.entity not in r.without]
         record = self._choose(living)
@@ -147,6 +154,7 @@ class Ledger:
     def advance(self, at: float) -> list[Transition]:
         """Let event time reach *at*: tell what is ready, resolve what is quiet, drop the rest."""
         done: list[Transition] = []
+        self._now = max(self._now, at)
         for record in list(self._records.values()):
             silent, quiet = at - record.updated, self._quiet(record)
             if record.state is State.CANDIDATE:
@@ -162,7 +170,7 @@ class Ledger:
                     record.state = State.CLOSED
                     del self._records[record.id]
             elif record.state in _LIVE:
-                if silent > quiet:
+                if silent > quiet and not flaps(record, self.firing, at):
                     done.append(self._resolve(record, at))
                 else:
                     late = overdue(record, at, self.settings, self._emit)
@@ -196,44 +204,29 @@ class Ledger:
     @property
     def pictures(self) -> list[Incident]:
         """Return a picture of every candidate and incident that can still change."""
-        return [r.picture() for r in self._records.values()]
+        return [self._picture(r, self._now) for r in self._records.values()]
+
+    def is_at_rest(self, quiet: float) -> bool:
+        """Return whether so many seconds without news leave nothing that time could change."""
+        settings = self.settings
+        if quiet <= settings.resolve_after + settings.close_after:
+            return False
+        return not any(flaps(r, self.firing, self._now) for r in self._records.values())
 
     @property
     def longest_quiet(self) -> float:
         """Return after how many seconds without news everything that is open has ended."""
-        live = [self._quiet(r) for r in self._records.values()]
-        return max(live, default=self.settings.resolve_after)
+        quiet = [self._quiet(r) for r in self._records.values()]
+        calm = [calm_at(r, self.firing, self._now) - self._now for r in self._records.values()]
+        return max([*quiet, *calm], default=self.settings.resolve_after)
 
     # --- deciding ---------------------------------------------------------------------------
 
     def _quiet(self, record: Record) -> float:
         return reach(record.pace, self.settings.resolve_after)
 
-    def _after_change(self, anomaly: Anomaly) -> Anomaly:
-        """Turn what a change explains into context: new words below errors, restarts."""
-        if anomaly.severity >= Severity.ERROR or anomaly.kind not in _EXPECTED_AFTER_CHANGE:
-            return anomaly
-        for change in reversed(self._changes):
-            since = anomaly.since - change.at
-            if -60.0 <= since <= self.settings.grace and _same(change.entity, anomaly.entity):
-                reason = f"{anomaly.reason}, after {change.kind}"
-                return replace(anomaly, severity=Severity.INFO, severe=False, reason=reason)
-        return anomaly
-
-    def _as_usual(self, anomaly: Anomaly) -> Anomaly:
-        """Turn what a series does at this hour every day, or all day long, into context."""
-        if not counts(anomaly) or anomaly.kind == "new_template":
-            return anomaly
-        series = anomaly.series.id
-        usual = self._habits.usual(series, anomaly.since)
-        self._habits.learn(series, anomaly.since)
-        if not usual or anomaly.severity >= Severity.CRITICAL:
-            return anomaly
-        reason = f"{anomaly.reason}, as on earlier days"
-        return replace(anomaly, severity=Severity.INFO, severe=False, reason=reason)
-
     @staticmethod
-    def _choose(living: list[Record]) -> Record | None:
+    def _choose(living: Sequence[Record]) -> Record | None:
         open_first = [r for r in living if r.state in _LIVE]
         if open_first:
             return min(open_first, key=lambda r: (r.opened_at, r.id))
@@ -286,11 +279,14 @@ class Ledger:
             self.facts["anomalies_beyond_bound"] += 1
 
     def _open(self, record: Record, at: float) -> Transition:
-        before = self._same_as_before(record, at)
+        self._reconsider(record)
+        resolved = [r for r in self._records.values() if r.state is State.RESOLVED]
+        before = same_as_before(record, resolved, at, self.settings.reopen_within)
         if before is not None:
             self._take(before, record)
             before.state, before.resolved_at, before.updates = State.OPEN, None, 0
             before.asked_at, before.escalated = at, False
+            before.returns += 1
             return self._emit(before, TransitionKind.REOPENED, at)
         live = [r for r in self._records.values() if r.state in _LIVE]
         if len(live) >= self.settings.max_live:
@@ -298,23 +294,6 @@ class Ledger:
             self.facts["incidents_dropped"] += 1
         record.state, record.opened_at = State.OPEN, at
         return self._emit(record, TransitionKind.OPENED, at)
-
-    def _same_as_before(self, record: Record, at: float) -> Record | None:
-        """Return the resolved incident whose symptoms and cause these are, the latest one.
-
-        Whoever faces the users suffers from every fault: one shared symptom is not the same story.
-        """
-        self._reconsider(record)
-        pattern = record.symptoms()
-        same = [
-            r
-            for r in self._records.values()
-            if r.state is State.RESOLVED
-            and at - (r.resolved_at or at) <= self.settings.reopen_within
-            and len(pattern & r.symptoms()) >= SAME_SYMPTOMS * len(pattern)
-            and _may_be_of(record, r)
-        ]
-        return max(same, key=lambda r: (r.updated, r.id)) if same else None
 
     def _escalate(self, record: Record, at: float) -> list[Transition]:
         """Tell at once of what became critical, unless the first message is still being read."""
@@ -359,7 +338,11 @@ class Ledger:
         if kind in _LOOKS_BACK:
             self.lessons.recall(record)
         record.seq += 1
-        return Transition(kind, record.picture(), at, note=note)
+        return Transition(kind, self._picture(record, at), at, note=note)
+
+    def _picture(self, record: Record, at: float) -> Incident:
+        picture = record.picture()
+        return replace(picture, courses=self.firing.courses(picture.anomalies, at))
 
     # --- saved at a cut ---------------------------------------------------------------------
 
@@ -369,6 +352,8 @@ class Ledger:
             "records": msgspec.to_builtins(list(self._records.values())),
             "changes": msgspec.to_builtins(self._changes),
             "habits": msgspec.to_builtins(self._habits.to_state()),
+            "firing": self.firing.to_state(),
+            "now": self._now,
         }
         return Section(self.name, _VERSION, header)
 
@@ -380,13 +365,5 @@ class Ledger:
         self._records = {record.id: record for record in records}
         self._changes = msgspec.convert(section.header["changes"], list[ChangeEvent])
         self._habits = Habits.from_state(section.header["habits"])
-
-
-def _may_be_of(record: Record, before: Record) -> bool:
-    """Return whether the first suspect was one before, as far as anybody was suspected."""
-    suspected = [s.entity for s in before.suspects]
-    return not record.suspects or not suspected or record.suspects[0].entity in suspected
-
-
-def _same(changed: str, entity: str) -> bool:
-    return changed == entity or (":" not in changed and changed == entity.partition(":")[2])
+        self.firing.restore(section.header["firing"])
+        self._now = section.header["now"]

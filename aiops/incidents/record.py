@@ -10,13 +10,13 @@ from aiops.incidents.story import title
 from aiops.model import (
     Anomaly,
     ChangeEvent,
-    Footprint,
     Incident,
     SampleLine,
     Severity,
     State,
     Suspect,
 )
+from aiops.pace import Footprint
 
 MAX_SERIES = 200
 MAX_SAMPLES = 3
@@ -50,6 +50,7 @@ class Record:
     gist: tuple[str, int] = ("", 0)
     notified: list[float] = field(default_factory=list)
     updates: int = 0
+    returns: int = 0  # times it came back after it had resolved
     acknowledged_by: str = ""
     acknowledged_at: float = 0.0
     asked_at: float = 0.0  # since when somebody was asked to look after it

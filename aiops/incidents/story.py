@@ -87,13 +87,25 @@ def _since(transition: Transition) -> str:
     start = _start(incident)
     if incident.state in _ENDED or transition.kind is TransitionKind.RESOLVED:
         end = transition.at if incident.resolved_at is None else incident.resolved_at
-        return f"from {rfc3339(start)} to {rfc3339(end)}, lasted {duration(end - start)}"
+        words = f"from {rfc3339(start)} to {rfc3339(end)}, lasted {duration(end - start)}"
+        return words + _flapping(incident, start)
     words = f"since {rfc3339(start)}"
     if transition.at - start >= 1:
         words += f", for {duration(transition.at - start)}"
     last = max((anomaly.at for anomaly in incident.anomalies), default=transition.at)
     quiet = transition.at - last
-    return words + (f", last sign {duration(quiet)} ago" if quiet >= 60 else "")
+    words += f", last sign {duration(quiet)} ago" if quiet >= 60 else ""
+    return words + _flapping(incident, start)
+
+
+def _flapping(incident: Incident, start: float) -> str:
+    """Say of the series that came and went most often how often that was."""
+    most = max(incident.courses, key=lambda c: c.times, default=None)
+    if most is None or most.times < 2:
+        return ""
+    since = rfc3339(most.since)
+    when = since[11:16] if since[:10] == rfc3339(start)[:10] else since[:16]
+    return f", {'flapping:' if most.flapping else 'flapped'} {most.times} times since {when}"
 
 
 def _affected(incident: Incident, calls: Mapping[str, Sequence[str]]) -> str:

@@ -21,7 +21,7 @@ from aiops.web.guards import RefusedError, answer, read_body
 from aiops.web.handling import Handling
 from aiops.web.remembering import Remembering
 from aiops.web.words import tell
-from aiops.wire import rfc3339, to_json
+from aiops.wire import rfc3339, series_json, to_json
 
 MOST: Final = 1000
 USUAL: Final = 100
@@ -92,6 +92,7 @@ class Api:
             "acknowledged_by": harmless(incident.acknowledged_by),
             "assigned_to": harmless(incident.assigned_to),
             "muted_by": list(hidden_by(incident, active)),
+            "series": series_json(incident),
         }
         return answer(to_json(incident) | people | {"story": tell(incident, calls)})
 

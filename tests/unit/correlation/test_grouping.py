@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiops.correlation.grouping import LINK, homes, link
 from aiops.correlation.topology import Topology
-from aiops.model import Footprint
+from aiops.pace import Footprint
 from tests.unit.evidence import T, anomaly
 
 CALLS = Topology({"gateway": ["cart"], "cart": ["redis"], "mail": []})

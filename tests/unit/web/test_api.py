@@ -9,6 +9,7 @@ import pytest
 
 from aiops.incidents.muting import Silence
 from aiops.model import State
+from aiops.phases import Course, Phase
 from aiops.storage import DeadLetter
 from tests.unit.web.conftest import Visit
 from tests.unit.web.desk import T0, FakeDesk, incident
@@ -89,8 +90,9 @@ async def test_wrong_parameters_are_named(visit: Visit, query: str, named: str) 
 
 
 async def test_one_incident_says_who_has_it_and_what_hides_it(visit: Visit) -> None:
-    """Beside the fields of the list: the people, and the silences that keep it from being told."""
-    held = incident("a", acknowledged_by="kim", assigned_to="lee")
+    """Beside the fields of the list: the people, what hides it, and how its series go."""
+    goes = Course("service:cart/errors", Phase.CLEARING, T0, 3, flapping=True)
+    held = incident("a", acknowledged_by="kim", assigned_to="lee", courses=(goes,))
     ends = time.time() + 3600
     quiet = [Silence("sil_1", T0, ends, entity="cart"), Silence("sil_2", T0, ends, entity="mail")]
     call = await visit(FakeDesk(living=(held,), quiet=quiet))
@@ -99,6 +101,9 @@ async def test_one_incident_says_who_has_it_and_what_hides_it(visit: Visit) -> N
 
     assert (body["acknowledged_by"], body["assigned_to"]) == ("kim", "lee")
     assert body["muted_by"] == ["sil_1"]
+    assert [(s["series"], s["phase"], s["times"], s["flapping"]) for s in body["series"]] == [
+        ("service:cart/errors", "clearing", 3, True)
+    ]
 
 
 async def test_one_incident_is_found_by_its_beginning(visit: Visit) -> None:

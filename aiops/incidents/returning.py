@@ -1,0 +1,64 @@
+"""Know an incident that comes back: reopen it, and once it keeps coming back hold it open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from aiops.incidents.firing import Firing
+from aiops.incidents.record import Record
+from aiops.model import Anomaly, State
+
+SAME_SYMPTOMS = 0.5  # share of the symptoms that a resolved incident had too: then it is back
+_LIVE = (State.OPEN, State.ACKNOWLEDGED)
+
+
+def same_as_before(
+    record: Record, resolved: Iterable[Record], at: float, within: float
+) -> Record | None:
+    """Return the resolved incident whose symptoms and cause these are, the latest one.
+
+    Whoever faces the users suffers from every fault: one shared symptom is not the same story.
+    """
+    pattern = record.symptoms()
+    same = [
+        r
+        for r in resolved
+        if at - (r.resolved_at or at) <= within
+        and len(pattern & r.symptoms()) >= SAME_SYMPTOMS * len(pattern)
+        and _may_be_of(record, r)
+    ]
+    return max(same, key=lambda r: (r.updated, r.id)) if same else None
+
+
+def flaps(record: Record, firing: Firing, at: float) -> bool:
+    """Return whether an incident came back before, and most of what was felt comes and goes.
+
+    One shared symptom that flaps holds nothing open: it is felt in every story.
+    """
+    if not record.returns or record.state not in _LIVE:
+        return False
+    felt = record.symptoms()
+    return sum(firing.flaps(s, at) for s in felt) >= max(SAME_SYMPTOMS * len(felt), 1)
+
+
+def calm_at(record: Record, firing: Firing, at: float) -> float:
+    """Return until when an incident that flaps at *at* may be held open, else minus infinity."""
+    if not flaps(record, firing, at):
+        return -math.inf
+    return max(firing.calm_at(series) for series in record.symptoms())
+
+
+def awaits(record: Record, anomaly: Anomaly, firing: Firing) -> bool:
+    """Return whether an open incident is kept open for this series to come back."""
+    return (
+        anomaly.series.id in record.anomalies
+        and firing.flaps(anomaly.series.id, anomaly.at)
+        and flaps(record, firing, anomaly.at)
+    )
+
+
+def _may_be_of(record: Record, before: Record) -> bool:
+    """Return whether the first suspect was one before, as far as anybody was suspected."""
+    suspected = [s.entity for s in before.suspects]
+    return not record.suspects or not suspected or record.suspects[0].entity in suspected

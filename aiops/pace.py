@@ -1,0 +1,25 @@
+"""Say how far apart in time evidence may be, and where and when an incident was last seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+PACES = 3.0  # samples: what is seen rarely belongs together over a longer time …
+SLOWEST = 900.0  # … but no longer than samples this many seconds apart ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Where and when an incident was last seen: what correlation needs to know of it."""
+
+    id: str
+    started: float
+    updated: float
+    entities: Mapping[str, float]
+    series: Mapping[str, float]
+
+
+def reach(pace: float, window: float) -> float:
+    """Return over how many seconds evidence of this pace belongs together: *window* or longer."""
+    return max(window, PACES * min(pace, SLOWEST))
