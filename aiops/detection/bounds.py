@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def bounds(series: Sequence[Series], rules: MetricRules) -> list[Bound]:
         if one.kind != "gauge" or (rule is not None and rule.kind not in ("", "gauge")):
             continue
         bare, _, labels = one.name.partition("{")
-        name = _CAMEL.sub("_", bare).lower().replace(".", "_")
-        role, stem = _role(name)
+        name, role, stem = _role(bare)
         if one.unit in ("ratio", "%") or name.endswith(("_ratio", "_percent", "_pct", *_SHARE)):
             if role in ("used", "free") and _HELD.search(name) and not _DONE.search(name):
                 percent = one.unit == "%" or name.endswith(("_percent", "_pct"))
@@ -94,15 +94,17 @@ def _pair(known: dict[str, int]) -> Bound | None:
     return None
 
 
-def _role(name: str) -> tuple[str, str]:
-    """Return what a name says a value is (used, avail, free, limit or "") and of what."""
+@lru_cache(maxsize=20_000)
+def _role(bare: str) -> tuple[str, str, str]:
+    """Return the name in words, what a value is (used, avail, free, limit or "") and of what."""
+    name = _CAMEL.sub("_", bare).lower().replace(".", "_")
     if name in _IRREGULAR:
-        return ("limit" if "limit" in name or "max" in name else "used"), _IRREGULAR[name]
+        return name, ("limit" if "limit" in name or "max" in name else "used"), _IRREGULAR[name]
     words = name.split("_")
     for group, role in ((_FREE, "free"), (_USED, "used"), (_LIMIT, "limit")):
         for word in group:
             if word in words:
                 at = words.index(word)
                 exact = "avail" if word in _FREE[:3] else role
-                return exact, "_".join(words[:at] + words[at + 1 :])
-    return "", name
+                return name, exact, "_".join(words[:at] + words[at + 1 :])
+    return name, "", name

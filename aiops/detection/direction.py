@@ -64,22 +64,29 @@ _BRACKETED = {"s": "seconds", "B": "bytes", "Mi": "MiB", "Ki": "KiB", "percent":
 _UCUM = {"1": "", "By": "bytes", "Cel": "celsius", "By/s": "bytes/s"}
 
 
-@lru_cache(maxsize=20_000)
 def bad_direction(name: str) -> int | None:
     """Return +1 when more is worse, -1 when less is worse, ``None`` when either may be."""
-    bare = name.partition("{")[0]
+    return _bad_direction(name.partition("{")[0])
+
+
+# Names are few where label sets are many: what is remembered is remembered of the bare name.
+@lru_cache(maxsize=20_000)
+def _bad_direction(bare: str) -> int | None:
     if _DOWN.search(bare):
         return -1
     return 1 if _UP.search(bare) else None
 
 
-@lru_cache(maxsize=20_000)
 def unit_of(name: str, known: str = "") -> str:
     """Return the unit a source gave, in words people use, else what the name ends in."""
+    return _unit_of(name.partition("{")[0], known)
+
+
+@lru_cache(maxsize=20_000)
+def _unit_of(bare: str, known: str) -> str:
     if known:
         # {request} and its kin only annotate: a count of requests.
         return _UCUM.get(known, known[1:-1] if known[0] == "{" and known[-1] == "}" else known)
-    bare = name.partition("{")[0]
     if (said := _IN_BRACKETS.search(bare)) is not None:
         return _BRACKETED.get(said[1], said[1])
     stem = bare.lower().removesuffix("_total").removesuffix("_sum")
@@ -89,13 +96,21 @@ def unit_of(name: str, known: str = "") -> str:
     return f"{unit}/s" if per else unit
 
 
-@lru_cache(maxsize=20_000)
 def bad_state(name: str) -> float | None:
     """Return which of 0 and 1 is bad for a metric that states something, ``None`` for others."""
     bare, _, labels = name.partition("{")
-    bare = bare.replace(".", "_").lower()
-    if _STATED.search(bare) is None:
+    if (stated := _stated(bare)) is None:
         return None
+    return _bad_state(stated, labels)
+
+
+@lru_cache(maxsize=20_000)
+def _stated(bare: str) -> str | None:
+    bare = bare.replace(".", "_").lower()
+    return None if _STATED.search(bare) is None else bare
+
+
+def _bad_state(bare: str, labels: str) -> float | None:
     # kube_pod_status_phase{phase="Failed"}: which state it is stands in a label; a label "status"
     # of the condition itself says true, false or unknown.
     states = [one for one in _WHICH.findall("{" + labels) if one not in _TRUTH]
@@ -107,10 +122,13 @@ def bad_state(name: str) -> float | None:
     return 1.0 - bad if truth[-1] == "false" else bad if truth[-1] == "true" else 1.0
 
 
-@lru_cache(maxsize=20_000)
 def is_usage(name: str) -> bool:
     """Return whether a metric of this name only says how much work is done."""
-    bare = name.partition("{")[0]
+    return _is_usage(name.partition("{")[0])
+
+
+@lru_cache(maxsize=20_000)
+def _is_usage(bare: str) -> bool:
     return _FELT.search(bare) is None and _WORK.search(bare) is not None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,12 @@ ACCEPT = 7 * 86400.0
 _VERSION = 1
 
 
+@lru_cache(maxsize=20_000)
+def _is_time(bare: str) -> bool:
+    bare = bare.lower()
+    return _NAME.search(bare) is not None and _NEVER.search(bare) is None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Beating:
     """Say which columns hold times, and in which rows that is remembered."""
@@ -71,8 +78,7 @@ class Heartbeats:
         chosen = []
         for i, one in enumerate(series):
             rule = rules.of(one)
-            bare = one.name.partition("{")[0].lower()
-            named = _NAME.search(bare) is not None and _NEVER.search(bare) is None
+            named = _is_time(one.name.partition("{")[0])
             if rule is not None and rule.kind:
                 named = rule.kind == "heartbeat"
             if named and one.kind == "gauge":
@@ -149,6 +155,11 @@ class Heartbeats:
             severe=True,
             seen=int(t["seen"][row]),
         )
+
+    @property
+    def taken(self) -> int:
+        """Return how many rows changed hands."""
+        return self._table.taken
 
     def take_refused(self) -> int:
         """Return how many rows were refused since the last call."""

@@ -77,7 +77,7 @@ class Histograms:
             edges = _LABEL.search(labels) if end == "bucket" else None
             if end == "bucket" and edges is not None:
                 raw.add(i)
-                labels = _LABEL.sub("", labels).removeprefix(",")
+                labels = (labels[: edges.start()] + labels[edges.end() :]).removeprefix(",")
             if one.kind != "counter" or (end == "bucket" and edges is None):
                 continue
             labels = "" if labels == "}" else labels
@@ -224,6 +224,11 @@ class Histograms:
             enough = told[f.bucketed] & (whole[f.bucketed] >= (ENOUGH if q > 0.9 else FEW))
             out[f.bucketed] = np.where(enough & np.isfinite(value), value, np.nan)
         return found
+
+    @property
+    def taken(self) -> int:
+        """Return how many rows changed hands."""
+        return self._families.taken + self._buckets.taken
 
     def take_refused(self) -> int:
         """Return how many rows were refused since the last call."""

@@ -32,6 +32,9 @@ class _Part(Protocol):
 
     def take_refused(self) -> int: ...
 
+    @property
+    def taken(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kinds:
@@ -70,6 +73,11 @@ class MetricKinds:
             "heartbeats": self._heartbeats,
             "missing": self._missing,
         }
+
+    @property
+    def taken(self) -> int:
+        """Return how many rows changed hands: what was bound before must be bound again."""
+        return sum(part.taken for part in self._parts.values())
 
     def bind(self, source: str, columns: SeriesSet, at: float) -> Kinds:
         """Look at every column of a source once."""

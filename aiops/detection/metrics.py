@@ -52,6 +52,7 @@ class MetricDetection:
         rules: Sequence[MetricRule] = (),
     ) -> None:
         self.facts: Counter[str] = Counter()
+        self._max_series = max_series
         self._multivariate = multivariate
         self._drift = drift
         self._rows = Rows(SeriesBank(max_rows=max_series))
@@ -88,8 +89,11 @@ class MetricDetection:
         """Score and learn one scrape; returns what stood out."""
         source, at = points.source, points.at
         columns = self._columns.get(source)
-        if columns is None or columns.of is not points.columns:
+        taken = self._rows.taken + self._kinds.taken
+        if columns is None or columns.of is not points.columns or columns.taken != taken:
             columns = self._columns[source] = self._bind(points)
+            columns.taken = self._rows.taken + self._kinds.taken
+            self.facts["series_forgotten"] += columns.taken - taken
             self._judged[source] = len(columns.kept) + len(columns.named)
         last = self._last.get(source)
         if last is not None and at > last:
@@ -273,6 +277,7 @@ class MetricDetection:
         known = {name: s for name, s in sections.items() if s.version == _VERSION}
         if (rows := known.get("metric_rows")) is not None:
             self._rows = Rows.from_state(dict(rows.header), dict(rows.arrays))
+            self._rows.bank.max_rows = self._max_series
         self._kinds.restore(sections)
         if "shares" in sections:
             self._shares.restore(sections["shares"])
@@ -306,6 +311,7 @@ class _Columns:
         named: tuple[Chosen, ...],
     ) -> None:
         self.of, self.kinds, self.named = of, kinds, named
+        self.taken = 0
         self.kept, self.rows, self.series, self.shares = kept, rows, series, shares
         self.entities: dict[str, list[int]] = {}
         for i, one in enumerate(series):

@@ -58,12 +58,22 @@ class Missing:
             },
         )
         self._blind: set[str] = set()  # sources whose last scrape failed
+        self._ids: dict[str, dict[str, None]] = {}  # a cache: the names of each source
 
     def bind(self, source: str, series: Sequence[Series], at: float) -> Expected:
         """Place every column under its name, and remember the names that came before."""
         ids = [f"{source}\x00{s.entity}\x00{s.name.partition('{')[0]}" for s in series]
+        taken = self._table.taken
         self._table.rows_of(ids, at)
-        mine = [(one, row) for one, row in self._table.items() if one.startswith(f"{source}\x00")]
+        if self._table.taken != taken:
+            self._ids.clear()
+        known = self._ids.get(source)
+        if known is None:
+            own = f"{source}\x00"
+            known = {one: None for one, _ in self._table.items() if one.startswith(own)}
+        known |= {one: None for one in dict.fromkeys(ids) if self._table.row(one) >= 0}
+        self._ids[source] = known
+        mine = [(one, self._table.row(one)) for one in known]
         places = {one: n for n, (one, _) in enumerate(mine)}
         names = [tuple(one.split("\x00")[1:]) for one, _ in mine]
         ups = [i for i, one in enumerate(series) if one.name.partition("{")[0] == "up"]
@@ -176,6 +186,11 @@ class Missing:
             seen=int(t["seen"][rows].min()),
         )
 
+    @property
+    def taken(self) -> int:
+        """Return how many rows changed hands."""
+        return self._table.taken
+
     def take_refused(self) -> int:
         """Return how many rows were refused since the last call."""
         refused, self._table.refused = self._table.refused, 0
@@ -192,4 +207,5 @@ class Missing:
         """Take back what ``to_section`` returned; another version starts cold."""
         if section.version == _VERSION:
             self._table.load(section.header["ids"], section.arrays)
+            self._ids.clear()
             self._blind = set(section.header["blind"])

@@ -83,6 +83,8 @@ class NamedDetectors:
 
     def bind(self, series: Sequence[Series], rules: MetricRules) -> tuple[Chosen, ...]:
         """Find the series whose rule names a detector; another detector than before starts cold."""
+        if not self._models and not any(rule.detector for rule in rules.every):
+            return ()
         chosen = []
         for place, one in enumerate(series):
             rule = rules.of(one)

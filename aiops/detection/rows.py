@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from aiops.detection.direction import bad_direction, is_symptom, is_usage
 from aiops.detection.facts import anomaly_id
+from aiops.detection.table import FORGET, longest_unseen
 from aiops.model import Anomaly, SampleLine, Series, Severity
 from detectors.bank import REASONS, WARMUP, BankScores, SeriesBank
 
@@ -38,12 +40,20 @@ PLAIN = Wording(back=_same)
 
 
 class Rows:
-    """Hand out bank rows for series, score them, and turn what stands out into anomalies."""
+    """Hand out bank rows for series, score them, and turn what stands out into anomalies.
+
+    ``taken`` counts rows that were taken from series nobody judged for long: rows handed out
+    before may belong to others after it.
+    """
 
     def __init__(self, bank: SeriesBank) -> None:
         self.bank = bank
+        self.taken = 0
         self._row: dict[str, int] = {}
         self._recovered: dict[int, float] = {}
+        self._judged_at: NDArray[np.float64] = np.zeros(0)
+        self._now = 0.0
+        self._full_until = -math.inf  # a cache: before then no row can be forgotten
 
     def __len__(self) -> int:
         return len(self._row)
@@ -51,13 +61,41 @@ class Rows:
     def rows_of(
         self, series: Sequence[Series], interval: float | None
     ) -> tuple[NDArray[np.int64], int]:
-        """Return one row per series (-1 where the bound bites) and how many were refused."""
-        fresh = [s.id for s in dict.fromkeys(series) if s.id not in self._row]
+        """Return one row per series (-1 where the bound bites) and how many were refused.
+
+        When rows run out, series that nobody has judged for an hour lose theirs.
+        """
+        ids = [s.id for s in series]
+        fresh = [one for one in dict.fromkeys(ids) if one not in self._row]
         if fresh:
+            # What is asked for now must not make room for what is new beside it.
+            known = [row for one in ids if (row := self._row.get(one)) is not None]
+            self._judged_at[known] = self._now
+            lacking = len(self._row) + len(fresh) - self.bank.max_rows
+            if lacking > 0 and self._now > self._full_until:
+                self._forget(lacking)
             granted = self.bank.add(len(fresh), interval=interval)
             self._row.update(zip(fresh, granted.tolist(), strict=False))
-        rows = np.array([self._row.get(s.id, -1) for s in series], dtype=np.int64)
+            top = int(granted.max(initial=-1)) + 1
+            if top > len(self._judged_at):
+                room = np.zeros(max(top, len(self._judged_at) * 3 // 2))
+                room[: len(self._judged_at)] = self._judged_at
+                self._judged_at = room
+            self._judged_at[granted] = self._now
+        rows = np.array([self._row.get(one, -1) for one in ids], dtype=np.int64)
         return rows, int(np.count_nonzero(rows < 0))
+
+    def _forget(self, lacking: int) -> None:
+        ids = list(self._row)
+        rows = np.fromiter(self._row.values(), np.int64, len(ids))
+        gone = longest_unseen(self._judged_at[rows], self._now, lacking)
+        self.taken += len(gone)
+        for i in gone.tolist():
+            self._recovered.pop(self._row.pop(ids[i]), None)
+        self.bank.remove(rows[gone])
+        if len(gone) < lacking:
+            left = np.fromiter(self._row.values(), np.int64, len(self._row))
+            self._full_until = float(self._judged_at[left].min(initial=self._now)) + FORGET
 
     def young(self) -> int:
         """Return how many rows have seen too few samples to be judged."""
@@ -76,6 +114,8 @@ class Rows:
         samples: Callable[[int], tuple[SampleLine, ...]] | None = None,
     ) -> tuple[list[Anomaly], BankScores]:
         """Score, learn, and return what is surprising enough to count as evidence."""
+        self._now = max(self._now, at)
+        self._judged_at[rows] = self._now
         scores = self.bank.step(rows, at, values)
         # Nothing is louder than a surprise that is not known.
         loud = (scores.surprise >= max(threshold - EVIDENCE_MARGIN, EVIDENCE_FLOOR)).nonzero()[0]
@@ -127,13 +167,18 @@ class Rows:
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = self.bank.to_state()
         recovered = [[row, since] for row, since in self._recovered.items()]
-        return {"bank": header, "rows": dict(self._row), "recovered": recovered}, arrays
+        rows = {"bank": header, "rows": dict(self._row), "recovered": recovered, "now": self._now}
+        return rows, arrays | {"judged_at": self._judged_at.copy()}
 
     @classmethod
     def from_state(cls, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Rows:
         self = cls(SeriesBank.from_state(header["bank"], arrays))
         self._row = dict(header["rows"])
         self._recovered = {int(row): float(since) for row, since in header.get("recovered", [])}
+        # What an older version saved has no times: what nobody judges from now on goes first.
+        self._now = float(header.get("now", 0.0))
+        judged_at = arrays.get("judged_at", np.zeros(max(self._row.values(), default=-1) + 1))
+        self._judged_at = np.array(judged_at, np.float64)
         return self
 
 

@@ -262,6 +262,11 @@ class Saturation:
             seen=int(t["seen"][row]),
         )
 
+    @property
+    def taken(self) -> int:
+        """Return how many rows changed hands."""
+        return self._table.taken
+
     def take_refused(self) -> int:
         """Return how many rows were refused since the last call."""
         refused, self._table.refused = self._table.refused, 0

@@ -7,6 +7,7 @@ is without precedent (the error side of a ratio).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,6 +29,11 @@ WHOLES: Final = (1.0, 100.0)
 _VERSION: Final = 1
 
 
+@lru_cache(maxsize=20_000)
+def _is_share(bare: str) -> bool:
+    return _SHARE.search(bare) is not None
+
+
 class Shares:
     """Remember of each share of successes whether its whole is 1 or 100."""
 
@@ -40,7 +46,7 @@ class Shares:
         named = [
             i
             for i, one in enumerate(series)
-            if one.kind == "gauge" and _SHARE.search(one.name.partition("{")[0])
+            if one.kind == "gauge" and _is_share(one.name.partition("{")[0])
         ]
         return np.array(named, np.intp)
 

@@ -267,6 +267,11 @@ class States:
             seen=seen,
         )
 
+    @property
+    def taken(self) -> int:
+        """Return how many rows changed hands."""
+        return self._table.taken
+
     def take_refused(self) -> int:
         """Return how many rows were refused since the last call."""
         refused, self._table.refused = self._table.refused, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORGET = 2 * 86400.0  # a series unseen for so long gives its row to another when rows run out
+FORGET = 3600.0  # a series unseen for so long gives its row to another when rows run out
+AT_ONCE = 64  # a row in so many is given back then: looking for them costs more than they do
 
 
 class Table:
@@ -19,6 +21,8 @@ class Table:
 
     ``table["name"]`` is the array of a field, one entry a row, in single precision when it is
     named in *small*. At most *most* rows; ``refused`` counts ids that asked for one and got none.
+    ``taken`` counts rows that were taken from what was not seen for long: rows handed out before
+    may belong to others after it.
     """
 
     def __init__(
@@ -28,11 +32,12 @@ class Table:
         small: Collection[str] = (),
     ) -> None:
         self.most = most
-        self.refused = 0
+        self.refused = self.taken = 0
         self._fields = dict(fields)
         self._row: dict[str, int] = {}
         self._free: list[int] = []
         self._top = 0
+        self._full_until = -math.inf  # a cache: before then no row can be forgotten
         self._arrays = {
             name: np.zeros((0, *shape), np.float32 if name in small else np.float64)
             for name, (shape, _) in (*fields.items(), _SEEN_AT)
@@ -48,6 +53,9 @@ class Table:
         """Return one row per id, new ones where needed, -1 where no row was left."""
         fresh = [one for one in dict.fromkeys(ids) if one not in self._row]
         if fresh:
+            # What is asked for now must not make room for what is new beside it.
+            known = [row for one in ids if (row := self._row.get(one)) is not None]
+            self._arrays["seen_at"][known] = at
             self._place(fresh, at)
         rows = np.array([self._row.get(one, -1) for one in ids], np.intp)
         self.refused += int(np.count_nonzero(rows < 0))
@@ -68,11 +76,8 @@ class Table:
 
     def _place(self, fresh: Sequence[str], at: float) -> None:
         lacking = len(self._row) + len(fresh) - self.most
-        if lacking > 0:
-            seen_at = self._arrays["seen_at"]
-            for one, row in self.items():
-                if seen_at[row] < at - FORGET:
-                    self.drop(one)
+        if lacking > 0 and at > self._full_until:
+            self._forget(lacking, at)
         for one in fresh[: max(self.most - len(self._row), 0)]:
             if self._free:
                 row = self._free.pop()
@@ -83,6 +88,18 @@ class Table:
             self._row[one] = row
             for name, (_, start) in self._fields.items():
                 self._arrays[name][row] = start
+
+    def _forget(self, lacking: int, at: float) -> None:
+        """Drop what was not seen for longest, as far as it was not seen for ``FORGET``."""
+        ids = list(self._row)
+        rows = np.fromiter(self._row.values(), np.intp, len(ids))
+        gone = longest_unseen(self._arrays["seen_at"][rows], at, lacking)
+        self.taken += len(gone)
+        for i in gone.tolist():
+            self.drop(ids[i])
+        if len(gone) < lacking:
+            left = np.fromiter(self._row.values(), np.intp, len(self._row))
+            self._full_until = float(self._arrays["seen_at"][left].min(initial=at)) + FORGET
 
     def _grow(self) -> None:
         have = len(self._arrays["seen_at"])
@@ -104,7 +121,18 @@ class Table:
         count = len(ids)
         self._row = {one: row for row, one in enumerate(ids)}
         self._free, self._top = [], count
+        self._full_until = -math.inf
         self._arrays = {name: np.array(arrays[name], a.dtype) for name, a in self._arrays.items()}
+
+
+def longest_unseen(seen_at: NDArray[np.float64], at: float, lacking: int) -> NDArray[np.intp]:
+    """Return places to give back when *lacking* rows are asked for and none is left.
+
+    Those longest unseen first, in the order given where they are alike; none of the last hour.
+    """
+    old = np.flatnonzero(seen_at < at - FORGET)
+    order = np.argsort(seen_at[old], kind="stable")
+    return np.asarray(old[order[: max(lacking, len(seen_at) // AT_ONCE)]], np.intp)
 
 
 _SEEN_AT: tuple[str, tuple[tuple[int, ...], float]] = ("seen_at", ((), 0.0))

@@ -120,3 +120,42 @@ def test_an_entity_may_change_what_it_measures() -> None:
         names = every if minute < 300 else every[3:] if minute < 400 else [*every, "new"]
         together(metrics, T + 60.0 * minute, names, noise)
     assert metrics.facts["joint_refused"] == 0
+
+
+def churned(max_series: int, cut: int = -1) -> tuple[list[Anomaly], MetricDetection]:
+    """Let two of four series be new ones every half hour, and a steady one rise at the end."""
+    metrics = MetricDetection(max_series=max_series, multivariate="", drift="")
+    rng, found = np.random.default_rng(4), []
+    columns = SeriesSet(())
+    for minute in range(600):
+        if minute % 30 == 0:
+            passing = [f'sessions{{pod="{minute}-{n}"}}' for n in range(2)]
+            names = ["latency_ms", "queue_length", *passing]
+            columns = SeriesSet(tuple(Series("service:cart", name) for name in names))
+        if minute == cut:
+            sections = {s.name: s for s in metrics.to_sections()}
+            metrics = MetricDetection(max_series=max_series, multivariate="", drift="")
+            metrics.restore(sections)
+        noise = rng.standard_normal(4)
+        values = np.array([20.0 + 200.0 * (minute >= 590), 3.0, 7.0, 7.0]) * (1.0 + 0.02 * noise)
+        found += metrics.judge(Points("shop", T + 60.0 * minute, columns, values, 60.0), 6.0)
+    return found, metrics
+
+
+def test_series_that_come_and_go_shut_nobody_out() -> None:
+    """Where rows run out, those that nobody sees any more make room, and all else is the same."""
+    found, metrics = churned(10)
+    assert {a.series.name for a in found if a.at >= T + 590 * 60.0} == {"latency_ms"}
+    assert found == churned(1000)[0]
+    assert metrics.series_count == 10
+    assert metrics.facts["series_refused"] == 0
+    assert metrics.facts["series_forgotten"] > 0
+
+
+def test_what_is_forgotten_is_the_same_after_a_restart() -> None:
+    """Who makes room depends on what was seen, not on who lived to see it."""
+    (found, metrics), (again, restored) = churned(10), churned(10, cut=345)
+    assert found == again
+    one, other = metrics.to_sections()[0], restored.to_sections()[0]
+    assert one.header["rows"] == other.header["rows"]
+    assert (one.arrays["judged_at"] == other.arrays["judged_at"]).all()

@@ -41,6 +41,26 @@ def test_what_was_not_seen_for_long_makes_room() -> None:
     assert made["level"][made.row("b")] == 2.0
 
 
+def test_what_is_asked_for_makes_no_room() -> None:
+    """However long ago it was seen, an id that is asked for again keeps its row."""
+    made = table(most=2)
+    rows = made.rows_of(["a", "b"], 0.0)
+    made["level"][rows] = 1.0, 2.0
+    rows = made.rows_of(["c", "a", "b"], 2.0 * FORGET)
+    assert made["level"][rows[1:]].tolist() == [1.0, 2.0]
+    assert (rows[0], made.taken) == (-1, 0)
+
+
+def test_the_longest_unseen_makes_room_first() -> None:
+    """As many as are needed, the oldest first; who holds a row of before is told by a count."""
+    made = table(most=3)
+    for n, one in enumerate("abc"):
+        made.rows_of([one], float(n))
+    assert (made.rows_of(["d"], FORGET + 10.0) >= 0).all()
+    assert [one for one, _ in made.items()] == ["b", "c", "d"]
+    assert made.taken == 1
+
+
 def test_what_was_saved_goes_on() -> None:
     """Loaded, every id has its numbers, also when rows were given back."""
     made = table()
