@@ -18,6 +18,8 @@ _LOST = frozenset(
         "series_refused",
         "flows_refused",
         "joint_refused",
+        "drift_refused",
+        "kinds_refused",
         "named_refused",
         "session_lines",
         "session_events",

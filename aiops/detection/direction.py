@@ -99,9 +99,18 @@ def _unit_of(bare: str, known: str) -> str:
 def bad_state(name: str) -> float | None:
     """Return which of 0 and 1 is bad for a metric that states something, ``None`` for others."""
     bare, _, labels = name.partition("{")
+    if (own := f'{bare}="') in labels:
+        # OpenMetrics' state set: the label that is called like the metric says which state it is.
+        return _said(labels.partition(own)[2].partition('"')[0])
     if (stated := _stated(bare)) is None:
         return None
     return _bad_state(stated, labels)
+
+
+def _said(state: str) -> float | None:
+    if _BAD_STATE.search(state):
+        return 1.0
+    return 0.0 if _GOOD_STATE.search(state) else None
 
 
 @lru_cache(maxsize=20_000)
@@ -116,7 +125,7 @@ def _bad_state(bare: str, labels: str) -> float | None:
     states = [one for one in _WHICH.findall("{" + labels) if one not in _TRUTH]
     truth = [one for one in _WHICH.findall("{" + labels) if one in _TRUTH]
     said = states[-1] if states else bare
-    bad = 1.0 if _BAD_STATE.search(said) else 0.0 if _GOOD_STATE.search(said) else None
+    bad = _said(said)
     if bad is None or not truth:
         return bad
     return 1.0 - bad if truth[-1] == "false" else bad if truth[-1] == "true" else 1.0

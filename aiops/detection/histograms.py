@@ -1,6 +1,7 @@
 """Turn histograms and summaries into what they say: p50, p99 and mean of what came in between.
 
-Buckets and sums mean nothing alone and are not judged; the count stays, as the rate. Buckets are
+Buckets and sums mean nothing alone and are not judged; the count stays, as the rate. A gauge
+histogram says what is there now (ages of what waits): its values are taken as they are. Buckets are
 cumulative (``le``) or ranges (``vmrange``, the nearest that text has to native histograms, which
 travel in protobuf only). Increments are gathered until they are enough for a quantile.
 """
@@ -27,6 +28,7 @@ QUANTILES = (0.5, 0.99)
 ENOUGH = 100.0  # observations that a quantile of 99 % needs
 FEW = 10.0  # that are enough for the others …
 LONGEST = 300.0  # … after so many seconds
+_NOW = ("gsum", "gcount")
 _LABEL = re.compile(r',?(le|vmrange)="([^"]*)"')
 _VERSION = 1
 
@@ -36,8 +38,10 @@ class Families:
     """Say which columns make up the histograms and summaries of a source.
 
     ``flat`` holds the columns of all buckets, family by family, by their upper edge; ``first``
-    and ``last`` are each family's ends in it. ``sums`` and ``counts`` are columns, -1 where
-    there is none. ``derived`` has mean, p50 and p99 of each family in turn.
+    and ``last`` are each family's ends in it. Families of ``now`` say what is there at a time and
+    not what came in up to it. ``sums`` and ``counts`` are columns, -1 where
+    there is none. ``derived`` has mean, p50 and p99 of each family in turn, as far as it has them:
+    ``has`` says of each of the three of each family whether it is there.
     """
 
     rows: NDArray[np.intp]
@@ -50,9 +54,11 @@ class Families:
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     ranges: NDArray[np.bool_]
+    now: NDArray[np.bool_]
     sums: NDArray[np.intp]
     counts: NDArray[np.intp]
     derived: tuple[Series, ...]
+    has: NDArray[np.bool_]
     raw: frozenset[int]
 
 
@@ -72,17 +78,21 @@ class Histograms:
         for i, one in enumerate(series):
             bare, _, labels = one.name.partition("{")
             stem, _, end = bare.rpartition("_")
-            if end not in ("bucket", "sum", "count"):
+            if end not in ("bucket", "sum", "count", "gsum", "gcount"):
                 continue
             edges = _LABEL.search(labels) if end == "bucket" else None
             if end == "bucket" and edges is not None:
                 raw.add(i)
                 labels = (labels[: edges.start()] + labels[edges.end() :]).removeprefix(",")
-            if one.kind != "counter" or (end == "bucket" and edges is None):
+            # A gauge histogram (OpenMetrics) says what is there now: gauges, and gsum, gcount.
+            now = one.kind == "gauge"
+            if now != (end in _NOW or (now and end == "bucket")) or (
+                end == "bucket" and edges is None
+            ):
                 continue
             labels = "" if labels == "}" else labels
             family = found.setdefault((one.entity, stem, labels), _Family())
-            family.take(end, i, edges)
+            family.take(end, i, edges, now=now)
         every = [(key, f) for key, f in found.items() if f.told]
         raw |= {f.sum for _, f in every if f.sum >= 0 and f.count >= 0}
         return self._bound(series, every, raw, at)
@@ -104,7 +114,8 @@ class Histograms:
         rows = rows[given]
         kept = [one for one, taken in zip(every, given.tolist(), strict=True) if taken]
         flat, family, lower, upper, ranges = [], [], [], [], []
-        derived = []
+        derived, has = [], []
+        own = {one.id for one in series} if kept else frozenset[str]()
         for n, ((entity, stem, labels), f) in enumerate(kept):
             for high, low, i in sorted(f.buckets):
                 flat.append(i)
@@ -113,7 +124,11 @@ class Histograms:
                 upper.append(high)
                 ranges.append(f.ranges)
             unit = unit_of(stem, series[f.sum].unit if f.sum >= 0 else "")
-            derived += _derived(entity, stem, labels, unit)
+            # A summary has no buckets, and a page may give by itself what we would derive.
+            there = (f.sum >= 0 and f.count >= 0, *(bool(f.buckets) for _ in QUANTILES))
+            for one, ours in zip(_derived(entity, stem, labels, unit), there, strict=True):
+                has.append(ours and one.id not in own)
+                derived += [one] if has[-1] else []
         of = np.array(family, np.intp)
         bucketed, first = np.unique(of, return_index=True)
         last = np.append(first[1:], len(of)) - 1 if len(of) else first
@@ -128,35 +143,51 @@ class Histograms:
             lower=np.array(lower, np.float64),
             upper=np.array(upper, np.float64),
             ranges=np.array(ranges, np.bool_),
+            now=np.array([f.now for _, f in kept], np.bool_),
             sums=np.array([f.sum for _, f in kept], np.intp),
             counts=np.array([f.count for _, f in kept], np.intp),
             derived=tuple(derived),
+            has=np.array(has, np.bool_),
             raw=frozenset(raw),
         )
 
     def derive(
-        self, f: Families, at: float, rates: NDArray[np.float64], elapsed: float
+        self,
+        f: Families,
+        at: float,
+        rates: NDArray[np.float64],
+        elapsed: float,
+        *,
+        restarted: bool = False,
     ) -> NDArray[np.float64]:
-        """Return one value per series of ``derived``; NaN while too little came in."""
+        """Return one value per series of ``derived``; NaN while too little came in.
+
+        *restarted* says that some counter of the page began again: a family of which only some
+        buckets show it is left out of this scrape.
+        """
         if not len(f.rows):
             return np.zeros(0)
         t = self._families
         t["seen_at"][f.rows] = at
         t["since"][f.rows] = np.where(np.isnan(t["since"][f.rows]), at, t["since"][f.rows])
+        if f.now.any():
+            t["sum"][f.rows[f.now]] = t["count"][f.rows[f.now]] = 0.0
+        spans = np.where(f.now, 1.0, elapsed)
         mean = np.full(len(f.rows), np.nan)
         both = (f.sums >= 0) & (f.counts >= 0)
         total = np.zeros(len(f.rows))
         if elapsed > 0.0:
             for name, columns in (("sum", f.sums), ("count", f.counts)):
-                came = np.where(both, rates[columns] * elapsed, 0.0)
+                came = np.where(both, rates[columns] * spans, 0.0)
                 t[name][f.rows] += np.nan_to_num(came)
         total[both] = t["count"][f.rows[both]]
-        per_bucket = self._gather(f, at, rates, elapsed)
+        inside = rates[f.flat] * spans[f.family] if elapsed > 0.0 else None
+        per_bucket = self._gather(f, at, inside, restarted=restarted)
         if len(f.bucketed):
             whole = np.maximum.reduceat(per_bucket, f.first)
             total[f.bucketed] = np.maximum(total[f.bucketed], whole)
         waited = at - t["since"][f.rows] >= LONGEST
-        due = (total >= ENOUGH) | waited
+        due = (total >= ENOUGH) | waited | f.now
         told = due & (total >= FEW)
         with np.errstate(invalid="ignore", divide="ignore"):
             of = told & both & (t["count"][f.rows] > 0.0)
@@ -167,22 +198,30 @@ class Histograms:
         t["since"][f.rows[due]] = at
         if len(f.flat):
             self._buckets["count"][f.bucket_rows[due[f.family]]] = 0.0
-        return np.asarray(values.reshape(-1), np.float64)
+        return np.asarray(values.reshape(-1)[f.has], np.float64)
 
     def _gather(
-        self, f: Families, at: float, rates: NDArray[np.float64], elapsed: float
+        self,
+        f: Families,
+        at: float,
+        came: NDArray[np.float64] | None,
+        *,
+        restarted: bool,
     ) -> NDArray[np.float64]:
-        """Add this scrape's increments; return cumulative counts by bucket."""
+        """Add what came in with this scrape; return cumulative counts by bucket."""
         if not len(f.flat):
             return np.zeros(0)
         b = self._buckets
         b["seen_at"][f.bucket_rows] = at
-        if elapsed > 0.0:
-            came = rates[f.flat] * elapsed
+        if came is not None:
             # Ranges appear as they fill: one that is not there yet brought nothing. Of cumulative
             # ones a missing bucket spoils the rest.
             came = np.where(f.ranges & np.isnan(came), 0.0, came)
-            torn = np.logical_or.reduceat(np.isnan(came), f.first)
+            broken = np.isnan(came)
+            if restarted:
+                within = ~f.ranges[1:] & (f.family[1:] == f.family[:-1])
+                broken[1:] |= within & (came[1:] < came[:-1])
+            torn = np.logical_or.reduceat(broken, f.first)
             spoiled = np.zeros(len(f.rows), np.bool_)
             spoiled[f.bucketed] = torn
             b["count"][f.bucket_rows] += np.where(spoiled[f.family], 0.0, np.nan_to_num(came))
@@ -265,12 +304,13 @@ class _Family:
     def __init__(self) -> None:
         self.buckets: list[tuple[float, float, int]] = []
         self.sum = self.count = -1
-        self.ranges = False
+        self.ranges = self.now = False
 
-    def take(self, end: str, i: int, edges: re.Match[str] | None) -> None:
-        if end == "sum":
+    def take(self, end: str, i: int, edges: re.Match[str] | None, *, now: bool) -> None:
+        self.now = now
+        if end in ("sum", "gsum"):
             self.sum = i
-        elif end == "count":
+        elif end in ("count", "gcount"):
             self.count = i
         elif edges is not None:
             low, _, high = edges[2].rpartition("...")

@@ -86,7 +86,9 @@ class MetricKinds:
         ignored = {
             i
             for i, one in enumerate(series)
-            if (rule := rules.of(one)) is not None and rule.kind == "ignore"
+            if ((rule := rules.of(one)) is not None and rule.kind == "ignore")
+            # What stands in labels beside a 1 (a version, an address) is no measurement.
+            or (one.name.partition("{")[0].endswith("_info") and (rule is None or not rule.kind))
         }
         families = self._histograms.bind(series, at)
         fillable = self._saturation.bind(
@@ -110,10 +112,16 @@ class MetricKinds:
         return kinds
 
     def derive(
-        self, kinds: Kinds, at: float, rates: NDArray[np.float64], elapsed: float
+        self,
+        kinds: Kinds,
+        at: float,
+        rates: NDArray[np.float64],
+        elapsed: float,
+        *,
+        restarted: bool,
     ) -> NDArray[np.float64]:
         """Return the values of ``kinds.series``: the columns', and what is derived of them."""
-        derived = self._histograms.derive(kinds.families, at, rates, elapsed)
+        derived = self._histograms.derive(kinds.families, at, rates, elapsed, restarted=restarted)
         return np.concatenate([rates, derived]) if len(derived) else rates
 
     def judge(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -31,6 +31,8 @@ __all__ = ["MetricDetection", "MetricRule"]
 
 MAX_TOGETHER = 20  # series of one entity that River sees at once
 MAX_ENTITIES = 50  # a half-space-trees object takes 1 MiB
+MAX_DRIFTS = 1000
+KEPT = 86400.0  # models of entities unseen for so long make room when others ask for it
 FEWEST_TOGETHER = 3
 CLIP = 20.0
 TOGETHER_EVERY = 120.0  # River's models are dear: this often is enough for evidence
@@ -63,6 +65,7 @@ class MetricDetection:
         self._columns: dict[str, _Columns] = {}
         self._joint: dict[str, RiverAnomaly] = {}
         self._drifts: dict[str, RiverDrift] = {}
+        self._met: dict[str, float] = {}  # when River last looked at an entity
         self._pace: dict[str, float] = {}
         self._judged: dict[str, int] = {}  # series of a source that are judged
         self._together_at: dict[str, float] = {}  # when River looks at a source next
@@ -110,7 +113,9 @@ class MetricDetection:
             self.facts["not_finite"] += int(np.count_nonzero(infinite))
             values = np.where(infinite, np.nan, values)
             raw = np.where(np.isinf(raw), np.nan, raw)
-        values = self._kinds.derive(columns.kinds, at, values, rates.elapsed)
+        values = self._kinds.derive(
+            columns.kinds, at, values, rates.elapsed, restarted=rates.restarted
+        )
         judged = self._shares.failures(columns.series, columns.shares, values[columns.kept])
         found, scores = self._rows.judge(
             columns.rows,
@@ -195,8 +200,10 @@ class MetricDetection:
             anomaly = self._joint_anomaly(entity, features, at, threshold)
             if anomaly is not None:
                 found.append(anomaly)
-            if self._drifts_now(entity, mean):
+            if self._drifts_now(entity, mean, at):
                 found.append(self._drifted(entity, features, mean, at, threshold))
+            if entity in self._joint or entity in self._drifts:
+                self._met[entity] = at
         return found
 
     def _joint_anomaly(
@@ -206,7 +213,7 @@ class MetricDetection:
             return None
         model = self._joint.get(entity)
         if model is None:
-            if len(self._joint) >= MAX_ENTITIES:
+            if not self._has_room(self._joint, MAX_ENTITIES, at):
                 self.facts["joint_refused"] += 1
                 return None
             model = self._joint[entity] = RiverAnomaly(
@@ -224,12 +231,21 @@ class MetricDetection:
             return None
         return _of_entity(entity, "joint", features, at, surprise=score.value, threshold=threshold)
 
-    def _drifts_now(self, entity: str, mean: float) -> bool:
+    def _has_room(self, models: Sized, most: int, at: float) -> bool:
+        """Return whether one more model may be made; what was not seen for long makes room."""
+        if len(models) >= most:
+            for entity in [e for e, met in self._met.items() if met < at - KEPT]:
+                for mine in (self._joint, self._drifts, self._met):
+                    mine.pop(entity, None)
+        return len(models) < most
+
+    def _drifts_now(self, entity: str, mean: float, at: float) -> bool:
         if not self._drift:
             return False
         drift = self._drifts.get(entity)
         if drift is None:
-            if len(self._drifts) >= MAX_ENTITIES * 20:
+            if not self._has_room(self._drifts, MAX_DRIFTS, at):
+                self.facts["drift_refused"] += 1
                 return False
             drift = self._drifts[entity] = RiverDrift(self._drift)
         return drift.update(mean) and mean > 1.0
@@ -251,6 +267,7 @@ class MetricDetection:
             "last": dict(self._last),
             "judged": dict(self._judged),
             "together_at": dict(self._together_at),
+            "met": dict(self._met),
             "joint": {},
             "drift": {},
         }
@@ -290,6 +307,7 @@ class MetricDetection:
             self._pace, self._last = dict(rivers.header["pace"]), dict(rivers.header["last"])
             self._judged = dict(rivers.header["judged"])
             self._together_at = dict(rivers.header["together_at"])
+            self._met = dict(rivers.header.get("met", {}))
             for n, (entity, state) in enumerate(sorted(rivers.header["joint"].items())):
                 self._joint[entity] = RiverAnomaly.from_state(state, _ring(rivers, f"joint.{n}."))
             for n, (entity, state) in enumerate(sorted(rivers.header["drift"].items())):

@@ -63,7 +63,7 @@ class Rows:
     ) -> tuple[NDArray[np.int64], int]:
         """Return one row per series (-1 where the bound bites) and how many were refused.
 
-        When rows run out, series that nobody has judged for an hour lose theirs.
+        When rows run out, series that nobody has judged for two hours lose theirs.
         """
         ids = [s.id for s in series]
         fresh = [one for one in dict.fromkeys(ids) if one not in self._row]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORGET = 3600.0  # a series unseen for so long gives its row to another when rows run out
+FORGET = 7200.0  # a series unseen for so long gives its row to another when rows run out
 AT_ONCE = 64  # a row in so many is given back then: looking for them costs more than they do
 
 
@@ -128,7 +128,7 @@ class Table:
 def longest_unseen(seen_at: NDArray[np.float64], at: float, lacking: int) -> NDArray[np.intp]:
     """Return places to give back when *lacking* rows are asked for and none is left.
 
-    Those longest unseen first, in the order given where they are alike; none of the last hour.
+    Those longest unseen first, in the order given where they are alike; none of the last two hours.
     """
     old = np.flatnonzero(seen_at < at - FORGET)
     order = np.argsort(seen_at[old], kind="stable")

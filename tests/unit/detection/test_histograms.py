@@ -60,8 +60,8 @@ def derived(server: Server, look: Callable[[], object]) -> dict[str, float]:
     kinds = server.metrics._kinds
     derive = kinds.derive
 
-    def spy(of: Kinds, *given: Any) -> NDArray[np.float64]:
-        values = derive(of, *given)
+    def spy(of: Kinds, *given: Any, **named: Any) -> NDArray[np.float64]:
+        values = derive(of, *given, **named)
         found.update(zip((s.name for s in of.series), values.tolist(), strict=True))
         return values
 
@@ -188,6 +188,63 @@ def test_summaries_have_a_mean() -> None:
         'rpc_seconds{quantile="0.9"}',
         "rpc_seconds_count",
         "rpc_seconds_mean",
-        'rpc_seconds{quantile="0.5"}',
-        'rpc_seconds{quantile="0.99"}',
     ]
+
+
+def test_what_a_page_says_itself_is_not_derived() -> None:
+    """A quantile of the page's own is the one that is judged: it is told when it departs."""
+    server, found = Server(), []
+    for n in range(400):
+        server.at += 60.0
+        wild = 10.0 if n >= 397 else 1.0
+        value = 0.3 * wild * (1.0 + 0.02 * float(server.noise.standard_normal()))
+        found += server.judge(
+            [
+                "# TYPE rpc_seconds summary",
+                f'rpc_seconds{{quantile="0.99"}} {value!r}',
+                f"rpc_seconds_sum {20.0 * n}",
+                f"rpc_seconds_count {200 * n}",
+            ]
+        )
+    assert {a.series.name for a in found} == {'rpc_seconds{quantile="0.99"}'}
+
+
+def test_a_gauge_histogram_says_what_is_there_now() -> None:
+    """Its mean and quantiles are of its values, not of their growth; its buckets are not judged."""
+    server = Server()
+    for n in range(3):
+        server.at += 60.0
+        lines = ["# TYPE age_seconds gaugehistogram"]
+        lines += [
+            f'age_seconds_bucket{{le="1"}} {100 + n}',
+            f'age_seconds_bucket{{le="2"}} {300 + n}',
+            f'age_seconds_bucket{{le="+Inf"}} {400 + n}',
+            "age_seconds_gsum 600",
+            f"age_seconds_gcount {400 + n}",
+        ]
+        if n < 2:
+            server.judge(lines)
+    found = derived(server, lambda: server.judge(lines))
+    assert found['age_seconds{quantile="0.5"}'] == pytest.approx(1.0 + (201 - 102) / 200)
+    assert found["age_seconds_mean"] == pytest.approx(600 / 402)
+    assert [s.name for s in server.metrics._columns["s"].series] == [
+        "age_seconds_gcount",
+        "age_seconds_mean",
+        'age_seconds{quantile="0.5"}',
+        'age_seconds{quantile="0.99"}',
+    ]
+
+
+def test_a_restart_that_only_some_buckets_show_is_left_out() -> None:
+    """A busy server may have counted more than before by the next scrape: that is no quantile."""
+    server = Server()
+    server.usual(1)
+    server.counts = np.full(len(EDGES), 500.0)
+    server.see(requests=0)
+    server.see(requests=0)
+    server.restart()
+    found = values_of(server, requests=1000)
+    medians = [v for name, v in found.items() if 'quantile="0.5"' in name]
+    assert [math.isnan(m) for m in medians] == [True]
+    found = values_of(server, requests=1000)
+    assert found['request_seconds{path="/",quantile="0.5"}'] == pytest.approx(0.08, rel=0.1)

@@ -111,6 +111,8 @@ def test_few_whole_numbers_are_told_as_states() -> None:
         ('kube_node_status_condition{condition="MemoryPressure",status="true"}', 1.0),
         ('kube_pod_status_phase{phase="Failed"}', 1.0),
         ('kube_pod_status_phase{phase="Pending"}', None),
+        ('breaker{breaker="failed",of="db"}', 1.0),
+        ('breaker{breaker="half open",of="db"}', None),
         ("update_requests", None),
         ("queue_length", None),
     ],
@@ -118,6 +120,29 @@ def test_few_whole_numbers_are_told_as_states() -> None:
 def test_names_declare_states(name: str, bad: float | None) -> None:
     """Which of 0 and 1 is bad stands in the name or in its label of the state."""
     assert bad_state(name) == bad
+
+
+def test_a_state_set_tells_the_state_that_is_bad() -> None:
+    """OpenMetrics: one series a state, named by the label that is called like the metric."""
+    page = Page('link{link="failed"}', 'link{link="ready"}')
+    good = {'link{link="failed"}': 0.0, 'link{link="ready"}': 1.0}
+    bad = {'link{link="failed"}': 1.0, 'link{link="ready"}': 0.0}
+    page.usual(300, good)
+    page.usual(1, bad)
+    found = page.see(bad)
+    assert [(a.kind, a.actual, a.expected) for a in found] == [("state", 1.0, 0.0)] + [
+        ("state", 0.0, 1.0)
+    ]
+
+
+def test_what_only_informs_is_not_judged() -> None:
+    """A version or an address in the labels of a 1 spends no row, unless somebody says so."""
+    page = Page('build_info{version="1"}', "load")
+    page.see({'build_info{version="1"}': 1.0, "load": 1.0})
+    assert page.metrics.series_count == 1
+    page = Page("build_info", rules=(MetricRule("build_info", kind="gauge"),))
+    page.see({"build_info": 1.0})
+    assert page.metrics.series_count == 1
 
 
 # --- lines at rest, heartbeats --------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aiops.detection.metrics import MetricDetection
+from aiops.detection.metrics import KEPT, MAX_ENTITIES, MetricDetection
 from aiops.model import Anomaly, Points, Series, SeriesSet, Severity
 from tests.unit.evidence import T
 
@@ -144,18 +144,36 @@ def churned(max_series: int, cut: int = -1) -> tuple[list[Anomaly], MetricDetect
 
 def test_series_that_come_and_go_shut_nobody_out() -> None:
     """Where rows run out, those that nobody sees any more make room, and all else is the same."""
-    found, metrics = churned(10)
+    found, metrics = churned(14)
     assert {a.series.name for a in found if a.at >= T + 590 * 60.0} == {"latency_ms"}
     assert found == churned(1000)[0]
-    assert metrics.series_count == 10
+    assert metrics.series_count == 14
     assert metrics.facts["series_refused"] == 0
     assert metrics.facts["series_forgotten"] > 0
 
 
 def test_what_is_forgotten_is_the_same_after_a_restart() -> None:
     """Who makes room depends on what was seen, not on who lived to see it."""
-    (found, metrics), (again, restored) = churned(10), churned(10, cut=345)
+    (found, metrics), (again, restored) = churned(14), churned(14, cut=345)
     assert found == again
     one, other = metrics.to_sections()[0], restored.to_sections()[0]
     assert one.header["rows"] == other.header["rows"]
     assert (one.arrays["judged_at"] == other.arrays["judged_at"]).all()
+
+
+def test_models_of_who_is_gone_make_room() -> None:
+    """River's dear models go to entities that are there; as long as all are, new ones wait."""
+    metrics, noise = MetricDetection(drift=""), np.random.default_rng(3)
+
+    def look(entities: list[str], at: float) -> None:
+        columns = SeriesSet(tuple(Series(e, f"m{n}") for e in entities for n in range(3)))
+        for n in range(20):
+            values = 10.0 + noise.standard_normal(len(columns.series))
+            metrics.judge(Points("s", at + 120.0 * n, columns, values, 120.0), 6.0)
+
+    old = [f"pod:{n}" for n in range(MAX_ENTITIES)]
+    look([*old, "pod:late"], T)
+    assert metrics.facts["joint_refused"] > 0
+    metrics.facts.clear()
+    look(["pod:late"], T + KEPT + 7200.0)
+    assert metrics.facts["joint_refused"] == 0
