@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from aiops.config import Settings, build_component, did_you_mean
+from aiops.config import Settings, build_component, did_you_mean, read_secret
 from aiops.decoding.windows import WindowSettings
 from aiops.delivery import Pace, Route
 from aiops.detection.named import made, tried
@@ -23,12 +23,14 @@ from aiops.engine import EngineSettings
 from aiops.errors import ConfigError
 from aiops.incidents.ledger import LedgerSettings
 from aiops.incidents.maintenance import LONGEST, Window, read_cron
+from aiops.links import SECRET
 from aiops.model import Severity
 from aiops.moments import local_zone
 from aiops.notifiers import NOTIFIERS
 from aiops.protocols import Notifier, Source
 from aiops.sessions import SessionRule
 from aiops.sources import SOURCES
+from aiops.tables import Web
 
 # Channels without a `rate` of their own; what is ours, or made for machines, takes more than one.
 PACES = {
@@ -37,6 +39,7 @@ PACES = {
     "alertmanager": Pace(rate=10.0),
 }
 _ANY_HOST = {"0.0.0.0", "[::]", "::", "[::1]", "::1", "127.0.0.1", "localhost"}  # noqa: S104 - compared, not bound
+_LONGEST_URL = 500  # a chat cuts or refuses longer links
 SYSTEM_LOGS = ["/var/log/*.log", "/var/log/*/*.log", "/var/log/syslog", "/var/log/messages"]
 
 
@@ -87,6 +90,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
     ]
     problems += _listen_problems(settings.web.listen)
     problems += _own_page_problems(settings.web.listen, sources)
+    problems += _link_problems(settings.web)
     problems += _river_problems(settings)
     problems += _session_problems(settings)
     problems += _maintenance_problems(settings)
@@ -109,6 +113,19 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
         engine=engine_settings(settings),
         paces={part.name: _pace(kind, part) for kind, _, part in channels},
     )
+
+
+def link_secret(web: Web) -> bytes | None:
+    """Return the configured secret of links, ``None`` when the daemon makes its own.
+
+    Raises ``ConfigError`` when the file cannot be read or is too short to keep a secret.
+    """
+    where = "web.link_secret_file"
+    given = read_secret(None, web.link_secret_file, where)
+    if given is not None and len(given) < SECRET:
+        problem = f"{where} = {web.link_secret_file!r}: holds {len(given)} characters"
+        raise ConfigError([f"{problem}; put {SECRET} random ones or more into it"])
+    return None if given is None else given.encode()
 
 
 def default_sources() -> dict[str, list[dict[str, Any]]]:
@@ -195,6 +212,25 @@ def _listen_problems(listen: str) -> list[str]:
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         return [f'web.listen = {listen!r}: write "HOST:PORT", like "127.0.0.1:9797"']
     return []
+
+
+def _link_problems(web: Web) -> list[str]:
+    problems = []
+    try:
+        link_secret(web)
+    except ConfigError as e:
+        problems += e.problems
+    url, remedy = web.external_url, "write a URL like https://aiops.example"
+    if not url:
+        return problems
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or len(url) > _LONGEST_URL:
+        problems.append(f"web.external_url = {url[:100]!r}: {remedy}")
+    return problems
 
 
 def _path_problems(paths: Sequence[str]) -> list[str]:

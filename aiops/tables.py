@@ -67,6 +67,18 @@ class Web(_Table):
     alerts_token_file: str | None = Field(
         default=None, description="A file that holds the token; better than the token itself."
     )
+    link_secret_file: str | None = Field(
+        default=None,
+        description="A file that holds what signs the one-time links in messages, 32 characters or"
+        " more; unset: the daemon makes one in the state directory.",
+    )
+    link_expires: Duration = Field(
+        default=604800.0,
+        ge=60,
+        le=2_592_000,
+        description="How long a link in a message counts. Links are only made when external_url is"
+        " set.",
+    )
 
 
 class StateTable(_Table):

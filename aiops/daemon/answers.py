@@ -12,9 +12,10 @@ from aiops.daemon.gauges import Gauges
 from aiops.daemon.supervision import Supervision
 from aiops.errors import StateError
 from aiops.incidents.muting import Silence
+from aiops.links import Links
 from aiops.model import ChangeEvent, Command, Incident
 from aiops.pump import Figures, Pump
-from aiops.storage import DeadLetter, Store
+from aiops.storage import DeadLetter, Once, Store
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ class Answers:
     ready: bool
     started: float
     cold: list[str]
+    links: Links | None
     _clock: Callable[[], float]
     _pump: Pump
     _sources: Supervision
@@ -97,8 +99,17 @@ class Answers:
 
         return await self._on_writer(read)
 
-    async def command(self, kind: str, target: str, by: str, args: dict[str, str]) -> Command:
-        """Commit a command, hand it to the engine, return it; raises ``StateError``."""
+    async def is_spent(self, nonce: str) -> bool:
+        """Return whether a link was used."""
+        return await self._on_writer(lambda: self._rows().inputs.is_spent(nonce))
+
+    async def command(
+        self, kind: str, target: str, by: str, args: dict[str, str], *, once: Once | None = None
+    ) -> Command:
+        """Commit a command, hand it to the engine, return it; raises ``StateError``.
+
+        A command with *once* is committed with its permission: ``SpentError`` when that is used.
+        """
         if not self.ready:
             raise StateError("the daemon is starting or ending; try again in a moment")
         seen = [i.seq for i in self.figures.incidents if i.id == target]
@@ -106,7 +117,7 @@ class Answers:
         loop = asyncio.get_running_loop()
 
         def commit() -> Command:
-            command = self._rows().inputs.command(kind, target, self._clock(), by, given)
+            command = self._rows().inputs.command(kind, target, self._clock(), by, given, once=once)
             # From here, so that rows reach the engine in their order whoever waits for an answer.
             loop.call_soon_threadsafe(self._pump.command, command)
             return command

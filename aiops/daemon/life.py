@@ -17,6 +17,7 @@ from aiops import __version__, systemd
 from aiops.assembly import Plan, engine_settings
 from aiops.daemon.answers import Answers
 from aiops.daemon.gauges import Gauges
+from aiops.daemon.linking import links_of
 from aiops.daemon.resuming import resume, told_and_open
 from aiops.daemon.sending import Sending
 from aiops.daemon.supervision import Supervision
@@ -58,6 +59,7 @@ class Daemon(Answers):
         self.ready = False
         self.started = 0.0
         self.cold: list[str] = []
+        self.links = None
         self._path = directory
         self._reload = reload
         self._news_from = news_from
@@ -110,6 +112,10 @@ class Daemon(Answers):
         self._gauges = Gauges(self.telemetry, self._pump)
         self._sources = Supervision(self._pump, self.telemetry, self._clock)
         self._sending = self._new_sending(store)
+        web = self.plan.settings.web
+        self.links = await self._on_writer(
+            lambda: links_of(web, store.directory, self.telemetry.report)
+        )
         self._telling = Telling(
             self.plan,
             store,
@@ -117,6 +123,7 @@ class Daemon(Answers):
             telemetry=self.telemetry,
             clock=self._clock,
             wake=self._wake,
+            links=self.links,
         )
         self.cold = await self._on_writer(
             lambda: resume(

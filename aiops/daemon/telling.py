@@ -11,8 +11,9 @@ from typing import TypeVar
 from aiops.assembly import Plan
 from aiops.daemon.outcomes import measure
 from aiops.decoding.saved import without_secrets
-from aiops.delivery import notification_key, plan_batch
+from aiops.delivery import notification_key, offered, plan_batch
 from aiops.incidents.story import story, title
+from aiops.links import Links
 from aiops.model import Incident, Notification, Severity, State, Transition, TransitionKind
 from aiops.pump import Result
 from aiops.storage import Store, StoreError
@@ -36,6 +37,7 @@ class Telling:
         telemetry: Telemetry,
         clock: Callable[[], float],
         wake: Callable[[], None],
+        links: Links | None = None,
     ) -> None:
         self.plan = plan
         self.cut_cost = 0.0
@@ -44,6 +46,7 @@ class Telling:
         self._telemetry = telemetry
         self._clock = clock
         self._wake = wake
+        self._links = links
 
     async def consume(self, results: asyncio.Queue[Result]) -> None:
         """Take results until the engine ends."""
@@ -115,7 +118,10 @@ class Telling:
             body=lambda t: story(t, calls=calls),
             external_url=self.plan.settings.web.external_url,
         )
-        new = set(self._store.outbox.tell(planned, self._clock()))
+        now, base = self._clock(), self.plan.settings.web.external_url
+        if self._links is not None and base:
+            planned = [offered(n, self._links, base, now) for n in planned]
+        new = set(self._store.outbox.tell(planned, now))
         self._store.history.record(transitions)
         return [n for n in planned if n.key in new]
 

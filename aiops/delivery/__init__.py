@@ -1,6 +1,7 @@
 """From a transition to the person: who hears of it, in which order, and until when."""
 
 from aiops.delivery.dispatch import Dispatcher, Pace, Surroundings
+from aiops.delivery.offers import offered, verbs_of
 from aiops.delivery.order import Choice, Order
 from aiops.delivery.plan import Route, notification_key, plan, plan_batch
 from aiops.delivery.port import Fate, OutboxPort, Outcome, announce
@@ -17,6 +18,8 @@ __all__ = [
     "Surroundings",
     "announce",
     "notification_key",
+    "offered",
     "plan",
     "plan_batch",
+    "verbs_of",
 ]

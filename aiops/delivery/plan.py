@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from aiops.links import base_of
 from aiops.model import Notification, Severity, Transition, TransitionKind
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def notification_key(incident_id: str, seq: int, receiver: str) -> str:
 
 def permalink(external_url: str, incident_id: str) -> str:
     """Return where a reader finds the incident; empty without an *external_url*."""
-    # What is markup in some chat must not end the link there.
-    base = quote(external_url.rstrip("/"), safe=":/?#[]@!$&'()*+,;=%~")
+    base = base_of(external_url)
     return f"{base}/api/v1/incidents/{quote(incident_id, safe='')}" if base else ""
 
 

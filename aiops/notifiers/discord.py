@@ -10,7 +10,7 @@ from pydantic import Field
 
 from aiops.config import Duration, Secret, read_secret
 from aiops.errors import ConfigError
-from aiops.notifiers.markdown import fenced, headline
+from aiops.notifiers.markdown import fenced, headline, offers
 from aiops.notifiers.post import (
     Poster,
     Url,
@@ -20,7 +20,7 @@ from aiops.notifiers.post import (
     told_to_wait,
     under,
 )
-from aiops.notifiers.wording import colour, over, words, worse
+from aiops.notifiers.wording import colour, over, units, words, worse
 from aiops.wire import rfc3339
 
 if TYPE_CHECKING:
@@ -100,10 +100,10 @@ class DiscordNotifier:
 
 def embed(notification: Notification) -> dict[str, Any]:
     """Return the message: one embed within Discord's limits, in which nobody is mentioned."""
-    told = words(notification)
+    told, acts = words(notification), offers(notification)
     shown: dict[str, Any] = {
         "title": headline(told),
-        "description": fenced(told, DESCRIPTION),
+        "description": fenced(told, DESCRIPTION - units(acts)) + acts,
         "color": colour(notification),
         "timestamp": rfc3339(notification.transition.at),
     }

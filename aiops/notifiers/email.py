@@ -206,6 +206,8 @@ def message(notification: Notification, sender: str, to: list[str]) -> EmailMess
     lines = [f"{told.mark} {told.head}", "", *fitting(told, BODY, size=octets)]
     if notification.link:
         lines += ["", notification.link]
+    if notification.offers:
+        lines += ["", *(f"{offer.label}: {offer.url}" for offer in notification.offers)]
     mail.set_content("\n".join(lines) + "\n", cte="quoted-printable")
     return mail
 

@@ -117,6 +117,8 @@ def payload(notification: Notification) -> bytes:
         "story": harmless(notification.body, lines=True),
         "link": notification.link,
     }
+    if notification.offers:
+        shape["actions"] = {offer.verb: offer.url for offer in notification.offers}
     return msgspec.json.encode(shape) + b"\n"
 
 

@@ -12,7 +12,7 @@ from aiops.config import Duration, Secret, read_secret
 from aiops.errors import ConfigError
 from aiops.notifiers.markdown import fenced, headline, literal
 from aiops.notifiers.post import Poster, Url, asking, checked_url, said
-from aiops.notifiers.wording import octets, units, words
+from aiops.notifiers.wording import octets, offered, units, words
 from aiops.redaction import harmless
 
 if TYPE_CHECKING:
@@ -67,12 +67,17 @@ def message(notification: Notification) -> dict[str, Any]:
     """Return headline, story and link as one text, and the thread it belongs to."""
     told = words(notification)
     head = headline(told)
-    link = f"<{notification.link}|Open the incident>" if notification.link else ""
-    story = fenced(told, TEXT - units(head) - octets(link), unlinked)
-    text = "\n".join(part for part in (head, story, link) if part)
+    link = _linked("Open the incident", notification.link) if notification.link else ""
+    acts = offered(notification, _linked, TEXT // 2)
+    story = fenced(told, TEXT - units(head) - octets(link) - octets(acts), unlinked)
+    text = "\n".join(part for part in (head, story, link, acts) if part)
     return {"text": text, "thread": {"threadKey": notification.transition.incident.id}}
 
 
 def unlinked(text: str) -> str:
     """Return the text for between two fences, which do not keep Google from ``<users/all>``."""
     return _TAG.sub("<\u200b", literal(text))
+
+
+def _linked(label: str, address: str) -> str:
+    return f"<{address}|{label}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from aiops.notifiers.wording import Words, colour, cut, fitting, words
+from aiops.notifiers.wording import Words, colour, cut, fitting, offered, units, words
 from aiops.redaction import unmentioned
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ HEAD = 250
 LINE = 600
 """Longest line of a story, in UTF-16 units."""
 
+_OFFERS = 2000
 _FENCE = "```"
 _ALIKE = (("*", "\u2217"), ("`", "'"), ("~", "\u223c"), ("|", "\u2223"))
 # Links, images and addresses that a chat would fetch a preview of; an invisible space breaks them.
@@ -48,14 +49,24 @@ def fenced(told: Words, room: int, escape: Callable[[str], str] = literal) -> st
     return "\n".join([_FENCE, *lines, _FENCE]) if lines else ""
 
 
+def offers(notification: Notification) -> str:
+    """Return a line of links that let a reader act, with the break before it; empty when none."""
+    line = offered(notification, _linked, _OFFERS)
+    return f"\n{line}" if line else ""
+
+
 def attached(notification: Notification, room: int) -> dict[str, Any]:
     """Return the payload that Mattermost and Rocket.Chat share, *room* units long at most."""
     told = words(notification)
-    head = headline(told)
+    head, acts = headline(told), offers(notification)
     attachment: dict[str, Any] = {
         "color": f"#{colour(notification):06X}",
-        "text": fenced(told, room - len(head) - len(notification.link)),
+        "text": fenced(told, room - len(head) - len(notification.link) - units(acts)) + acts,
     }
     if notification.link:
         attachment |= {"title": "Open the incident", "title_link": notification.link}
     return {"text": head, "attachments": [attachment]}
+
+
+def _linked(label: str, address: str) -> str:
+    return f"[{label}]({address.replace('(', '%28').replace(')', '%29')})"

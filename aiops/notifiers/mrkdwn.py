@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aiops.errors import Rejected, Transient
-from aiops.notifiers.wording import Words, cut, words
+from aiops.notifiers.wording import Words, cut, offered, words
 from aiops.redaction import unmentioned
 
 if TYPE_CHECKING:
@@ -55,13 +55,16 @@ def message(notification: Notification) -> dict[str, Any]:
     """Return the payload: blocks within Slack's limits, and a text for what shows no blocks."""
     told = words(notification)
     head = headline(told, SECTION - 2)
-    link = _linked(notification.link)
-    sections = [f"*{head}*", *_fenced(told, TOTAL - len(head) - len(link))]
+    link = _linked("Open the incident", notification.link) if notification.link else ""
+    offers = offered(notification, _linked, SECTION)
+    room = TOTAL - len(head) - len(link) - len(offers)
+    sections = [f"*{head}*", *_fenced(told, room), link, offers]
     return {
         "text": "\n".join([head, *_fenced(told, SECTION)[:1]]),
         "blocks": [
             {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
-            for text in [*sections, *([link] if link else [])]
+            for text in sections
+            if text
         ],
         # A link in a log line must not be visited because somebody was told of it.
         "unfurl_links": False,
@@ -112,11 +115,9 @@ def heed(name: str, answer: Answer) -> None:
     raise Rejected(text, reason=_REASONS.get(word, "rejected"))
 
 
-def _linked(link: str) -> str:
-    if not link:
-        return ""
+def _linked(label: str, link: str) -> str:
     address = link.replace("&", "&amp;").replace("<", "%3C").replace(">", "%3E")
-    return f"<{address.replace('|', '%7C')}|Open the incident>"
+    return f"<{address.replace('|', '%7C')}|{label}>"
 
 
 def _fenced(told: Words, room: int) -> list[str]:

@@ -24,6 +24,9 @@ MESSAGE = 4096
 TITLE = 400
 """Bytes of a title; ntfy takes 1,024, a phone shows far less."""
 
+ACTIONS = 3
+"""Buttons that ntfy takes; of what a reader may say the most common goes first."""
+
 _PRIORITIES = {
     Severity.CRITICAL: 5,
     Severity.ERROR: 4,
@@ -93,7 +96,11 @@ def message(notification: Notification) -> dict[str, Any]:
         "priority": 2 if quiet else 3 if over(notification) else _PRIORITIES[severity],
         "tags": ["white_check_mark" if over(notification) else _TAGS[severity]],
     }
+    urls = {"Open the incident": notification.link} if notification.link else {}
+    urls |= {offer.label: offer.url for offer in notification.offers}
     if notification.link:
-        action = {"action": "view", "label": "Open the incident", "url": notification.link}
-        shown |= {"click": notification.link, "actions": [action]}
+        shown["click"] = notification.link
+    if urls:
+        chosen = list(urls.items())[:ACTIONS]
+        shown["actions"] = [{"action": "view", "label": a, "url": url} for a, url in chosen]
     return shown

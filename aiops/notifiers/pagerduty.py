@@ -113,9 +113,12 @@ def event(notification: Notification) -> dict[str, Any]:
         },
     }
     shown["client"] = "aiops"
+    links = {"Open the incident": notification.link} if notification.link else {}
+    links |= {offer.label: offer.url for offer in notification.offers}
     if notification.link:
         shown["client_url"] = notification.link
-        shown["links"] = [{"href": notification.link, "text": "Open the incident"}]
+    if links:
+        shown["links"] = [{"href": url, "text": text} for text, url in links.items()]
     return shown
 
 

@@ -92,7 +92,9 @@ def message(notification: Notification) -> dict[str, Any]:
     told = words(notification)
     colour = "Good" if over(notification) else _COLOURS[notification.transition.incident.severity]
     head = cut(f"{told.mark} {told.head}", _HEAD)
-    room = CARD - _FIXED - _size(head) - _size(notification.link)
+    urls = {"Open the incident": notification.link} if notification.link else {}
+    urls |= {offer.label: offer.url for offer in notification.offers}
+    room = CARD - _FIXED - _size(head) - sum(map(_size, urls.values()))
     lines = fitting(told, room, widest=3000, size=lambda text: _size(text) + _FRAME)
     body: list[dict[str, Any]] = [_text(head, weight="Bolder", size="Medium", color=colour)]
     body += [_text(line, fontType="Monospace", size="Small") for line in lines]
@@ -103,9 +105,11 @@ def message(notification: Notification) -> dict[str, Any]:
         "msteams": {"width": "Full"},
         "body": body,
     }
-    if notification.link:
-        link = {"type": "Action.OpenUrl", "title": "Open the incident", "url": notification.link}
-        card["actions"] = [link]
+    if urls:
+        # Teams shows six of them at most, and no more are made.
+        card["actions"] = [
+            {"type": "Action.OpenUrl", "title": label, "url": url} for label, url in urls.items()
+        ]
     attachment = {
         "contentType": "application/vnd.microsoft.card.adaptive",
         "contentUrl": None,

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr
 from aiops.config import Duration, read_secret
 from aiops.errors import ConfigError
 from aiops.notifiers.post import Key, Poster, Url, said, told_to_wait, under
-from aiops.notifiers.wording import cut, fitting, over, units, words, worse
+from aiops.notifiers.wording import cut, fitting, offered, over, units, words, worse
 from aiops.redaction import harmless, unmentioned
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ TEXT = 4096
 """UTF-16 units Telegram takes in a message; ours counts the markup too and stays below."""
 
 _HEAD = 500
+_OFFERS = 2000
 _RECEIPT = re.compile(r"(-?[0-9]{1,20}|@\w{1,64})/([0-9]{1,20})", re.ASCII)
 # Why an edit is hopeless; whether the chat takes anything at all is seen when it is told anew.
 _LOST = (
@@ -128,7 +129,9 @@ def message(notification: Notification) -> str:
     head = f"<b>{cut(f'{told.mark} {told.head}', _HEAD, escape=escaped)}</b>"
     link = ""
     if notification.link:
-        link = f'\n<a href="{html.escape(notification.link)}">Open the incident</a>'
+        link = f"\n{_linked('Open the incident', notification.link)}"
+    acts = offered(notification, _linked, _OFFERS)
+    link += f"\n{acts}" if acts else ""
     room = TEXT - units(head) - units(link) - len("\n<pre></pre>")
     lines = fitting(told, room, escape=escaped)
     return head + (f"\n<pre>{chr(10).join(lines)}</pre>" if lines else "") + link
@@ -137,6 +140,10 @@ def message(notification: Notification) -> str:
 def escaped(text: str) -> str:
     """Return the text with no tag, entity or mention in it."""
     return html.escape(unmentioned(text), quote=False)
+
+
+def _linked(label: str, address: str) -> str:
+    return f'<a href="{html.escape(address)}">{label}</a>'
 
 
 def _form(chat: str, text: str) -> dict[str, Any]:

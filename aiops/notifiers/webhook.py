@@ -95,6 +95,7 @@ def event(notification: Notification, source: str) -> bytes:
     """Return the CloudEvent of a notification; the same bytes at every try."""
     transition = notification.transition
     incident = transition.incident
+    actions = {offer.verb: offer.url for offer in notification.offers}
     return msgspec.json.encode(
         {
             "specversion": "1.0",
@@ -110,7 +111,8 @@ def event(notification: Notification, source: str) -> bytes:
                 "title": harmless(notification.title),
                 "story": harmless(notification.body, lines=True),
                 "link": notification.link,
-            },
+            }
+            | ({"actions": actions} if actions else {}),
         }
     )
 

@@ -80,6 +80,21 @@ def colour(notification: Notification) -> int:
     return _COLOURS[notification.transition.incident.severity]
 
 
+def offered(
+    notification: Notification,
+    write: Callable[[str, str], str],
+    room: int,
+    *,
+    between: str = " \N{MIDDLE DOT} ",
+) -> str:
+    """Return the links that let a reader act, each written as *write* (label, address) does.
+
+    All of them or, where they take more than *room* UTF-16 units, none: the message comes first.
+    """
+    line = between.join(write(offer.label, offer.url) for offer in notification.offers)
+    return line if units(line) <= room else ""
+
+
 # --- sizes ----------------------------------------------------------------------------------
 
 

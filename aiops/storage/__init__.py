@@ -5,7 +5,7 @@ from aiops.storage.cuts import Cuts
 from aiops.storage.database import StoreError
 from aiops.storage.directory import StateDirectory, resolve_directory
 from aiops.storage.history import History, Moment
-from aiops.storage.inputs import Inputs, JournalEntry
+from aiops.storage.inputs import Inputs, JournalEntry, Once, SpentError
 from aiops.storage.outbox import DeadLetter, Outbox, Waiting
 from aiops.storage.reporting import Report
 from aiops.storage.sections import SectionProblem, Written, read_sections, write_sections
@@ -19,9 +19,11 @@ __all__ = [
     "Inputs",
     "JournalEntry",
     "Moment",
+    "Once",
     "Outbox",
     "Report",
     "SectionProblem",
+    "SpentError",
     "StateDirectory",
     "Store",
     "StoreError",

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LOCK = "aiops.lock"
 _DATABASE = "aiops.db"
 _RESERVE = "reserve"
+_LINK_KEY = "link.key"
 # Room for the messages of an hour or two: a full disk is an incident that must be told.
 _RESERVED = 2**20
 # What a directory says that is there, but will not take our files.
@@ -85,6 +87,33 @@ class StateDirectory:
                 number = path.name.removeprefix("models-").removesuffix(".bin")
                 if number.isascii() and number.isdigit():
                     yield int(number)
+
+    def link_key(self, size: int) -> bytes | None:
+        """Return the secret of this installation, made once; ``None`` where it cannot be kept."""
+        path = self.path / _LINK_KEY
+        try:
+            known = path.read_bytes()
+            if len(known) >= size:
+                return known
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return None
+        if self.degraded is not None:
+            return None
+        # Whole or not there at all: half a key would be easier to guess.
+        made, new = secrets.token_bytes(size), self.path / f"{_LINK_KEY}.new"
+        try:
+            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, made)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            new.replace(path)
+        except OSError:
+            return None
+        return made
 
     def keep_reserve(self) -> None:
         """Hold some space back for the time when the disk is full; nothing when it is already."""

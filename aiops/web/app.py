@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from aiops.config import read_secret
 from aiops.errors import ConfigError
+from aiops.web.act import Acting
 from aiops.web.alerts import AlertsIn
 from aiops.web.api import Api
 from aiops.web.desk import Desk
@@ -63,12 +66,16 @@ async def serve(desk: Desk) -> Server:
 
 
 def application(
-    desk: Desk, host: str = "", external_url: str = "", alerts_token: str | None = None
+    desk: Desk,
+    host: str = "",
+    external_url: str = "",
+    alerts_token: str | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> web.Application:
     """Return the application alone, ready for a runner."""
     app = web.Application(middlewares=[guard(host, external_url)], client_max_size=BODY_LIMIT)
     app.on_response_prepare.append(dress)
-    api = Api(desk)
+    api = Api(desk, clock)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=desk.telemetry.exposition(), headers={"Content-Type": METRICS})
@@ -95,6 +102,7 @@ def application(
             web.get("/readyz", readyz),
             web.post("/api/v1/alertmanager", AlertsIn(desk, alerts_token).take),
             *api.routes(),
+            *Acting(desk, clock).routes(),
         ]
     )
     return app

@@ -28,6 +28,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Server": "aiops",
 }
+_OWN = ("Content-Security-Policy", "Referrer-Policy")
 
 
 def answer(value: object, status: int = 200) -> web.Response:
@@ -115,9 +116,10 @@ def guard(listen_host: str, external_url: str) -> Any:
 
 
 async def dress(_: web.Request, response: web.StreamResponse) -> None:
-    """Put the security headers on every answer."""
+    """Put the security headers on every answer; a page may have its own of them."""
     for name, value in _HEADERS.items():
-        response.headers[name] = value
+        if name not in _OWN or name not in response.headers:
+            response.headers[name] = value
 
 
 def is_loopback(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -13,11 +14,12 @@ from aiops.assembly import build
 from aiops.cli.notify import sample
 from aiops.config import Settings, build_component
 from aiops.errors import Rejected, Transient
+from aiops.links import Verb
 from aiops.model import TransitionKind
 from aiops.notifiers import NOTIFIERS
 from tests.unit.notifiers.receivers.service import SECRET
 from tests.unit.notifiers.receivers.shelf import RECEIVERS, receiver
-from tests.unit.notifiers.receivers.stories import life, long, tell, told
+from tests.unit.notifiers.receivers.stories import life, long, offering, tell, told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +29,8 @@ every = pytest.mark.parametrize("kind", sorted(RECEIVERS))
 
 # Receivers that may be told everything: programs, not people.
 WHOLE = {"exec", "webhook"}
+# How many links a receiver has room for; it is not people that Alertmanager shows alerts to.
+SHOWN = {"ntfy": 2, "alertmanager": 0}
 # What is not taken when only half of a yes arrived: mail is there after its last line alone.
 AGAIN = {"email"}
 
@@ -92,6 +96,21 @@ async def test_a_story_beyond_all_bounds_is_cut_and_counted(kind: str, tmp_path:
         if kind not in WHOLE | {"alertmanager"}:
             assert "more lines" in text
             assert "https://aiops.example/api/v1/incidents/inc_1" in text
+
+
+@every
+async def test_links_are_shown_as_each_receiver_shows_them(kind: str, tmp_path: Path) -> None:
+    """What a reader may say of an incident is a link, also beside a story beyond all bounds."""
+    for story in (life()[1], long()):
+        folder = tmp_path / str(len(story.body))
+        folder.mkdir()
+        async with speaking(kind, folder) as (one, notifier):
+            await notifier.send(offering(story))
+
+            text = html.unescape("\n".join(one.texts()))
+            shown = [offer for offer in offering(story).offers if offer.url in text]
+            assert len(shown) == SHOWN.get(kind, len(Verb))
+            assert kind in WHOLE or one.acting() == []
 
 
 @every

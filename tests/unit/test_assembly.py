@@ -170,3 +170,31 @@ def test_a_detector_of_metrics_reaches_the_engine() -> None:
     (rule,) = build(settings).engine.metrics
 
     assert (rule.detector, rule.params) == ("river.drift.KSWIN", {"window_size": 60})
+
+
+@pytest.mark.parametrize(
+    "url", ["aiops.example", "ftp://aiops.example", "https://", "https://a/?b=c", "https://a:x/"]
+)
+def test_an_address_that_no_reader_can_follow_is_refused(url: str) -> None:
+    """The external address is a URL of a server, for it stands in every message."""
+    with pytest.raises(ConfigError) as caught:
+        build(Settings(web={"external_url": url}))
+
+    assert caught.value.problems == [
+        f"web.external_url = {url!r}: write a URL like https://aiops.example"
+    ]
+
+
+def test_a_short_secret_of_links_is_refused(tmp_path: Path) -> None:
+    """What signs links is long, or cannot be guessed wrong often enough."""
+    key = tmp_path / "link.key"
+    key.write_text("short")
+
+    with pytest.raises(ConfigError, match="holds 5 characters; put 32 random ones"):
+        build(Settings(web={"link_secret_file": str(key)}))
+
+
+def test_a_missing_secret_of_links_is_named(tmp_path: Path) -> None:
+    """A file that is not there is a problem of the configuration."""
+    with pytest.raises(ConfigError, match=r"link_secret_file .* cannot be read"):
+        build(Settings(web={"link_secret_file": str(tmp_path / "absent")}))

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from aiops.cases import Case
 from aiops.config import Settings
 from aiops.incidents.muting import Silence
+from aiops.links import Links
 from aiops.model import (
     Anomaly,
     ChangeEvent,
@@ -20,7 +21,7 @@ from aiops.model import (
     Severity,
     State,
 )
-from aiops.storage import DeadLetter, StoreError
+from aiops.storage import DeadLetter, Once, SpentError, StoreError
 
 T0 = 1_700_000_000.0
 
@@ -108,6 +109,8 @@ class FakeDesk:
     remembered: list[Case] = field(default_factory=list)
     quiet: list[Silence] = field(default_factory=list)
     web: dict[str, Any] = field(default_factory=dict)
+    links: Links | None = None
+    spent: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.telemetry = Voice()
@@ -143,7 +146,16 @@ class FakeDesk:
     async def record_of(self, name: str) -> tuple[list[tuple[float, str]], ...]:
         return [(T0, "opened")], [(T0 + 1, "opened to ops: sent")]
 
-    async def command(self, kind: str, target: str, by: str, args: dict[str, str]) -> Command:
+    async def is_spent(self, nonce: str) -> bool:
+        return nonce in self.spent
+
+    async def command(
+        self, kind: str, target: str, by: str, args: dict[str, str], *, once: Once | None = None
+    ) -> Command:
+        if once is not None:
+            if once.nonce in self.spent:
+                raise SpentError("used")
+            self.spent.add(once.nonce)
         self.commands.append(Command(len(self.commands) + 1, kind, target, T0, by, args))
         return self.commands[-1]
 

@@ -21,7 +21,9 @@ SECRET = "hunter2"
 ALWAYS = re.compile(rf"\x1b|[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\u202a-\u202e\u2066-\u2069]|{SECRET}")
 
 # What would be read as Markdown where no fence stands: emphasis, code, links and addresses.
-MARKDOWN = re.compile(r"[*`~]|\]\(|(?<!<)https?://(?!aiops\.example)")
+MARKDOWN = re.compile(
+    r"[*`~]|\]\((?!https://aiops\.example/act\?token=)|(?<!<)https?://(?!aiops\.example)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from aiops.links import Links, Verb
 from aiops.model import (
     ChangeEvent,
     Incident,
@@ -77,6 +78,13 @@ def long(lines: int = 400) -> Notification:
     """Return a notification that no channel can show whole."""
     text = "\n".join(f"line {number} {HOSTILE}" for number in range(lines))
     return told(TransitionKind.OPENED, body=f"OPENED error: {BASE.title}\n{text}")
+
+
+def offering(notification: Notification) -> Notification:
+    """Return the notification with every link that may go into a message."""
+    links = Links(b"k" * 32, 604_800.0)
+    offers = links.offers("https://aiops.example", "inc_1", "ops", list(Verb), T)
+    return replace(notification, offers=offers)
 
 
 async def tell(notifier: Any, notifications: list[Notification]) -> str:
