@@ -114,6 +114,7 @@ def test_reference_builds_with_every_key(tmp_path: Path) -> None:
     """With every key live the reference is a configuration, and every kind is in its plan."""
     file = tmp_path / "reference.toml"
     file.write_text(uncommented(examples=True))
+    secrets(file)
 
     plan = build(load_settings(file))
 
@@ -151,7 +152,7 @@ def secrets(file: Path) -> None:
     """Put a harmless secret wherever a configuration looks for one."""
     for _, named in re.findall(r'^(\w+)_file = "([^"]+)"', file.read_text(), re.MULTILINE):
         place = file.parent / named.replace("$CREDENTIALS_DIRECTORY/", "")
-        place.write_text("https://receiver.example/hook\n")
+        place.write_text("https://receiver.example/hook/of-a-test\n")
 
 
 # --- commands -------------------------------------------------------------------------------
