@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from aiops.correlation.measures import figure, measure
 from aiops.model import Anomaly, Severity
 
-YOUNG = 240  # samples: until then a series needs company or severity
+YOUNG = 240  # samples: until then a series needs company, or to last
+BELIEVED = 3.0  # decades: no young series is believed rarer than so far beyond all it has seen
 DEPENDENT = 0.5  # weight of further evidence that shares causes with what is known
 COMPANY = 1.0  # decades asked on top when no piece is enough alone
+PIECES = 9  # of evidence that are counted
 USAGE = 4.0  # decades asked on top of work alone …
 LASTING = 300.0  # … that is unusual for this long
 FLOOD = 8.0  # times the usual: from here on …
@@ -67,8 +70,16 @@ def odds(
     return Odds(threshold, linked, max(linked, math.log10(max(tests_per_second * strange, 1.0))))
 
 
-def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
-    """Return whether these anomalies (one a series, all recent) may open an incident."""
+def opens(
+    anomalies: Iterable[Anomaly],
+    *,
+    chance: Odds,
+    has_outlasted: Callable[[Anomaly], bool] = lambda _: False,
+) -> bool:
+    """Return whether these anomalies (one a series, all recent) may open an incident.
+
+    *has_outlasted* says of one whether its departure is longer than the usual ones of its series.
+    """
     every = list(anomalies)
     bad = [a for a in every if a.severity > Severity.INFO]
     work = work_factors(bad)
@@ -77,28 +88,37 @@ def opens(anomalies: Iterable[Anomaly], *, chance: Odds) -> bool:
     usage = [a for a in bad if not a.severe and a.surprise >= WEAK]
     if not felt:
         return _lasting_usage(usage, every, chance)
-    if any(_alone(a, chance) for a in felt):
+    if any(_alone(a, chance) and (_is_grown(a) or has_outlasted(a)) for a in felt):
         return True
     sore = {a.entity for a in felt}
     usage = [] if len(work) >= COMMON else [a for a in usage if a.entity in sore]
-    felt.sort(key=lambda a: (-a.surprise, a.series.id))
-    usage.sort(key=lambda a: (-a.surprise, a.series.id))
-    first = felt[0]
-    total = first.surprise
-    entities, names = {first.entity}, {first.series.name}
-    pieces = 1
-    for other in [*felt[1:], *usage][:8]:
+    felt.sort(key=lambda a: (-_believed(a), a.series.id))
+    usage.sort(key=lambda a: (-_believed(a), a.series.id))
+    return _together([*felt, *usage], chance)
+
+
+def _together(ranked: Sequence[Anomaly], chance: Odds) -> bool:
+    """Return whether independent pieces, the strongest first, are enough together."""
+    first, *others = ranked
+    total, pieces = _believed(first), 1
+    entities, figures, measures = {first.entity}, {figure(first)}, {measure(first.series.name)}
+    for other in others:
+        what = figure(other)
+        if what in figures:
+            continue  # p95 beside p50 is no company
         # The same entity, or the same measure elsewhere (common traffic), shares its causes.
-        related = other.entity in entities or other.series.name in names
-        weight = DEPENDENT if related else 1.0
         own = other.entity in entities
+        weight = DEPENDENT if own or what[1] in measures else 1.0
         by_chance = chance.coincidence if own else max(chance.strangers, chance.coincidence)
-        gained = weight * (other.surprise - by_chance)
+        gained = weight * (_believed(other) - by_chance)
         if gained > 0.0:
             total += gained
             pieces += 1
         entities.add(other.entity)
-        names.add(other.series.name)
+        figures.add(what)
+        measures.add(what[1])
+        if len(figures) >= PIECES:
+            break
     return pieces > 1 and total >= chance.threshold + COMPANY
 
 
@@ -139,8 +159,18 @@ def _is_demand(anomaly: Anomaly) -> bool:
 
 def _alone(anomaly: Anomaly, chance: Odds) -> bool:
     needed = chance.threshold - (1.0 if anomaly.severity >= Severity.CRITICAL else 0.0)
-    grown = anomaly.kind in ("new_template", "alert") or anomaly.seen >= YOUNG
-    return anomaly.surprise >= needed and grown
+    return anomaly.surprise >= needed
+
+
+def _is_grown(anomaly: Anomaly) -> bool:
+    return anomaly.kind in ("new_template", "alert") or anomaly.seen >= YOUNG
+
+
+def _believed(anomaly: Anomaly) -> float:
+    """Return the surprise that is believed: early tails are a guess beyond what was seen."""
+    if _is_grown(anomaly):
+        return anomaly.surprise
+    return min(anomaly.surprise, math.log10(max(anomaly.seen, 1)) + BELIEVED)
 
 
 def _lasting_usage(usage: list[Anomaly], every: list[Anomaly], chance: Odds) -> bool:

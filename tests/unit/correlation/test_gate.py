@@ -28,8 +28,39 @@ def test_one_symptom_beyond_the_threshold_opens() -> None:
 def test_a_young_series_needs_company() -> None:
     """Early tails are a guess: the same surprise alone does not open."""
     assert not opens([anomaly(surprise=8.0, seen=100)], chance=CHANCE)
-    company = [anomaly(surprise=8.0, seen=100), first_sight("boom", surprise=5.0)]
+    company = [anomaly(surprise=8.0, seen=100), first_sight("boom", surprise=5.5)]
     assert opens(company, chance=CHANCE)
+
+
+def test_a_young_series_is_believed_three_decades_beyond_what_it_saw() -> None:
+    """However large its surprise, so weak a stranger beside it may be chance."""
+    weak = anomaly("service:auth", "latency", surprise=4.0)
+    assert opens([anomaly(surprise=8.0), weak], chance=Odds(9.0, 2.0))
+    assert not opens([anomaly(surprise=8.0, seen=20), weak], chance=Odds(9.0, 2.0))
+
+
+def test_a_young_series_that_lasts_opens() -> None:
+    """Longer than its usual bursts: that is no accident of an early tail."""
+    young = anomaly(surprise=6.0, seen=100)
+    assert opens([young], chance=CHANCE, has_outlasted=lambda a: a is young)
+    weaker = anomaly(surprise=5.9, seen=100)
+    assert not opens([weaker], chance=CHANCE, has_outlasted=lambda _: True)
+
+
+@pytest.mark.parametrize(
+    "other", ["latency_p95", "latency_Average", 'latency{quantile="0.99"}', "latency_max"]
+)
+def test_statistics_of_one_measure_are_no_company(other: str) -> None:
+    """p95 beside p50 is the same figure twice; another measure is another piece."""
+    first = anomaly(name="latency_p50", surprise=5.5)
+    assert not opens([first, anomaly(name=other, surprise=5.4)], chance=CHANCE)
+    assert opens([first, anomaly(name="error_ratio", surprise=5.4)], chance=CHANCE)
+
+
+def test_what_is_made_of_others_is_no_company() -> None:
+    """A joint departure of an entity's series says nothing beside two kinds of it."""
+    joint = [anomaly(name="joint", kind=kind, surprise=5.4) for kind in ("joint", "drift")]
+    assert not opens(joint, chance=CHANCE)
 
 
 def test_information_never_opens() -> None:
