@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from aiops.model import Block, ChangeEvent, Gap, Opened, Points, Stream, Watched
+from aiops.model import Block, Item, Opened, Points, Stream
 from aiops.pump import Pump
 from aiops.telemetry import Telemetry
 
@@ -44,7 +44,7 @@ class DaemonIntake:
     def stops(self, stream_id: str) -> Sequence[str]:
         return self._pump.journaled.stops(stream_id)
 
-    async def put(self, item: Block | Points | Watched | Opened | Gap | ChangeEvent) -> None:
+    async def put(self, item: Item) -> None:
         if isinstance(item, Block):
             self.streams[item.stream.id] = item.stream
         elif isinstance(item, Points):

@@ -173,7 +173,10 @@ class ChangeEvent:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Carry the changes that a piece of a stream holds, and the position after it."""
+    """Carry the changes that a piece of a stream holds, and the position after it.
+
+    A source puts it; the engine is fed the events.
+    """
 
     stream: Stream
     events: tuple[ChangeEvent, ...]
@@ -218,9 +221,8 @@ class Tick:
     at: float
 
 
-Input = (
-    Block | Points | Watched | Opened | Ended | Gap | ChangeEvent | Changes | Alert | Command | Tick
-)
+Input = Block | Points | Watched | Opened | Ended | Gap | ChangeEvent | Alert | Command | Tick
+Item = Block | Points | Watched | Opened | Gap | ChangeEvent | Changes  # what a source may put
 
 
 # --- between decoding and detection ---------------------------------------------------------

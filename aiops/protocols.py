@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiops.model import Block, ChangeEvent, Gap, Notification, Opened, Points, Stream, Watched
+    from aiops.model import Item, Notification, Stream
 
 
 class Intake(Protocol):
@@ -33,7 +33,7 @@ class Intake(Protocol):
         """Return saved cursors at which a block must end when it is read again."""
         ...
 
-    async def put(self, item: Block | Points | Watched | Opened | Gap | ChangeEvent) -> None:
+    async def put(self, item: Item) -> None:
         """Hand one item over; waits while the engine's queue is full (that is backpressure)."""
         ...
 

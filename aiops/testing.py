@@ -6,10 +6,12 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from aiops.model import Block, ChangeEvent, Gap, Opened, Points, Stream, Watched
+from aiops.model import Block, Changes, Item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aiops.model import Stream
 
 
 class MemoryIntake:
@@ -27,7 +29,7 @@ class MemoryIntake:
         asleep_limit: int = 1000,
     ) -> None:
         self.clock = at
-        self.items: list[Block | Points | Watched | Opened | Gap | ChangeEvent] = []
+        self.items: list[Item] = []
         self.reports: Counter[tuple[str, str]] = Counter()
         self.cursors = dict(cursors or {})
         self.forgotten: list[str] = []
@@ -53,9 +55,9 @@ class MemoryIntake:
     def stops(self, stream_id: str) -> Sequence[str]:
         return self.stop_at.get(stream_id, [])
 
-    async def put(self, item: Block | Points | Watched | Opened | Gap | ChangeEvent) -> None:
+    async def put(self, item: Item) -> None:
         self.items.append(item)
-        if isinstance(item, Block):
+        if isinstance(item, Block | Changes):
             self.cursors[item.stream.id] = item.cursor
         await asyncio.sleep(0)
 

@@ -42,6 +42,7 @@ EXAMPLES: dict[str, object] = {
     "sources.file.paths": ["/var/log/shop/*.log"],
     "sources.file.exclude": ["*.debug.log"],
     "sources.file.labels": {"service": "shop"},
+    "sources.changes.paths": ["/var/log/changes.jsonl"],
     "sources.stdin.labels": {"service": "shop"},
     "sources.journald.directory": "/var/log/journal/remote",
     "sources.journald.hostname": "web1",

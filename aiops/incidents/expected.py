@@ -13,8 +13,19 @@ from aiops.incidents.habits import Habits
 from aiops.incidents.record import counts
 from aiops.model import Anomaly, ChangeEvent, Severity
 
+MAX_CHANGES = 200
 # What a restart says and does anyway; failures after a change are failures.
 _AFTER_CHANGE = frozenset({"new_template", "rare_template", "surge", "drop", "mix"})
+
+
+def remember(event: ChangeEvent, changes: list[ChangeEvent]) -> bool:
+    """Add a change to those known, in order and bounded; return whether it is a new one."""
+    if event in changes:
+        return False
+    changes.append(event)
+    changes.sort(key=lambda c: (c.at, c.id))
+    del changes[:-MAX_CHANGES]
+    return True
 
 
 def after_change(anomaly: Anomaly, changes: Sequence[ChangeEvent], grace: float) -> Anomaly:

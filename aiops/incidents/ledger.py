@@ -6,19 +6,19 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 
-from aiops.incidents.expected import after_change, as_usual
+from aiops.incidents.expected import after_change, as_usual, remember
 from aiops.incidents.firing import Firing
 from aiops.incidents.habits import Habits
 from aiops.incidents.lessons import WORDS, Lessons
-from aiops.incidents.maintenance import Window
 from aiops.incidents.passed import Passed
 from aiops.incidents.people import Hands, obey, overdue
 from aiops.incidents.record import MAX_SERIES, Record, counts
 from aiops.incidents.returning import awaits, calm_at, flaps, same_as_before
+from aiops.incidents.settings import LedgerSettings
 from aiops.model import (
     Anomaly,
     ChangeEvent,
@@ -36,7 +36,6 @@ from aiops.pace import Footprint, reach
 __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
 
 MAX_CHANGES = 10  # in one story
-MAX_KNOWN_CHANGES = 200
 SETTLE = 180.0  # the one update waits this long for the rest of the story
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
 _VERSION = 4
@@ -45,29 +44,6 @@ _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, Transit
 
 Rank = Callable[[Sequence[Anomaly], Sequence[ChangeEvent]], tuple[Suspect, ...]]
 Opens = Callable[[Iterable[Anomaly]], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerSettings:
-    """How incidents live, in seconds of event time, and how many there may be.
-
-    ``patience`` lets a story gather before it is told, ``grace`` is how long after a change its
-    entity may say new things below an error, ``reopen_within`` how long a resolved incident is
-    the same one when its symptoms come back. After ``ack_expires`` an acknowledged incident asks
-    again, after ``escalate_after`` one that nobody acknowledged calls others (0: never).
-    """
-
-    resolve_after: float = 300.0
-    update_interval: float = 900.0
-    close_after: float = 3600.0
-    max_candidates: int = 500
-    max_live: int = 200
-    patience: float = 30.0
-    grace: float = 600.0
-    reopen_within: float = 1800.0
-    ack_expires: float = 0.0
-    escalate_after: float = 0.0
-    maintenance: tuple[Window, ...] = ()
 
 
 class Ledger:
@@ -128,10 +104,10 @@ class Ledger:
         return done
 
     def change(self, event: ChangeEvent) -> None:
-        """Remember a change; incidents that open later look back at it."""
-        self._changes.append(event)
-        self._changes.sort(key=lambda c: (c.at, c.id))
-        del self._changes[:-MAX_KNOWN_CHANGES]
+        """Remember a change, once; open incidents that began near it look at it, too."""
+        if remember(event, self._changes):
+            for record in self._records.values():
+                record.dirty |= -1800.0 <= event.at - record.started <= 0.0
 
     def command(self, command: Command) -> list[Transition]:
         """Apply what a person asked for; unknown targets are counted, not errors."""

@@ -18,16 +18,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from aiops.engine import Engine
-from aiops.model import (
-    Block,
-    Command,
-    Cut,
-    Input,
-    Points,
-    Tick,
-    Transition,
-    Watched,
-)
+from aiops.model import Block, Changes, Command, Cut, Input, Item, Points, Tick, Transition, Watched
 from aiops.pump.again import Journaled, Pending
 from aiops.pump.heap import Heap
 from aiops.pump.results import ITEM_BYTES, EngineDiedError, Figures, Result, resolve, weight_of
@@ -78,7 +69,7 @@ class Pump:
         self._loop = loop
         self._deliver = deliver
         self._journal = journal
-        self._items: deque[tuple[Input | _Request, int]] = deque()
+        self._items: deque[tuple[Input | Item | _Request, int]] = deque()
         self._ready = threading.Condition()
         self._room = asyncio.Event()
         self._room.set()
@@ -102,11 +93,11 @@ class Pump:
         self._life = self._thread.submit(self._run)
         self._life.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._end))
 
-    async def put(self, item: Input) -> None:
+    async def put(self, item: Input | Item) -> None:
         """Queue one input; waits while the queue holds its fill of bytes."""
         while self._is_full():
             await self._room.wait()
-        if isinstance(item, Block):
+        if isinstance(item, Block | Changes):
             self._put_cursors[item.stream.id] = item.cursor
         self._push(item, weight_of(item))
 
@@ -218,7 +209,7 @@ class Pump:
         self._push(_Request(question, done), ITEM_BYTES, first=urgent)
         return done
 
-    def _push(self, item: Input | _Request, weight: int, *, first: bool = False) -> None:
+    def _push(self, item: Input | Item | _Request, weight: int, *, first: bool = False) -> None:
         with self._ready:
             if self._over.is_set():
                 return
@@ -257,7 +248,7 @@ class Pump:
             self.busy += time.thread_time() - began
             self._release(weight)
 
-    def _next(self) -> tuple[Input | _Request, int] | None:
+    def _next(self) -> tuple[Input | Item | _Request, int] | None:
         with self._ready:
             while not self._items:
                 if self._stopping:
@@ -288,7 +279,7 @@ class Pump:
             self._unmatched(stream)
             engine.forget(stream)
 
-    def _feed(self, item: Input) -> None:
+    def _feed(self, item: Input | Item) -> None:
         if isinstance(item, Command):
             # A row is applied once, and none before those that still wait.
             if item.seq > self.command_seq:
@@ -298,6 +289,10 @@ class Pump:
         if isinstance(item, Watched):
             self._unmatched(item.stream.id)
             self._note(item)
+        if isinstance(item, Changes):
+            self._found([t for event in item.events for t in self.engine.feed(event)])
+            self.cursors[item.stream.id] = item.cursor
+            return
         found = self.engine.feed(item)
         if isinstance(item, Block):
             found += self._after_block(item)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiops.errors import AiopsError
-from aiops.model import Block, Cut, Incident, Points, Transition
+from aiops.model import Block, Changes, Cut, Incident, Points, Transition
 
 ITEM_BYTES = 200  # what anything but a block or points weighs in the queue
 
@@ -52,4 +52,6 @@ def weight_of(item: Any) -> int:
         return len(item.data) + ITEM_BYTES
     if isinstance(item, Points):
         return item.values.nbytes + ITEM_BYTES
+    if isinstance(item, Changes):
+        return (len(item.events) + 1) * ITEM_BYTES
     return ITEM_BYTES

@@ -2,6 +2,7 @@
 
 SOURCES = {
     "file": "aiops.sources.file:FileSource",
+    "changes": "aiops.sources.changes:ChangesSource",
     "stdin": "aiops.sources.stdin:StdinSource",
     "journald": "aiops.sources.journald:JournaldSource",
     "host": "aiops.sources.host:HostSource",

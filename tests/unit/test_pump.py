@@ -15,6 +15,8 @@ from aiops.decoding.windows import WindowSettings
 from aiops.engine import Engine, EngineSettings
 from aiops.model import (
     Block,
+    ChangeEvent,
+    Changes,
     Command,
     Cut,
     Incident,
@@ -98,6 +100,20 @@ async def test_a_cut_knows_exactly_what_was_put_before_it() -> None:
         await first
         await rig.pump.cut()
     assert [cut.cursors for cut in rig.cuts] == [{STREAM.id: "one"}, {STREAM.id: "two"}]
+
+
+async def test_changes_of_a_file_are_fed_with_their_position() -> None:
+    """The engine sees each change; the cut knows the position after the last of them."""
+    stream = Stream("changes:/a.jsonl", "changes", "service:a", "service:a")
+    events = tuple(ChangeEvent(AT + n, "deploy", "service:a", f"v{n}") for n in range(3))
+    async with running() as rig:
+        await rig.pump.put(Changes(stream, events, "17"))
+        await rig.pump.cut()
+        assert rig.pump.resume_at(stream.id) == "17"
+    (cut,) = rig.cuts
+    assert cut.cursors == {stream.id: "17"}
+    (ledger,) = (s for s in cut.sections if s.name == "ledger")
+    assert [change["title"] for change in ledger.header["changes"]] == ["v0", "v1", "v2"]
 
 
 async def test_an_urgent_cut_comes_before_what_is_queued() -> None:

@@ -59,7 +59,8 @@ class Start:
 class Tailer:
     """Turn the files of many paths into blocks, one bounded turn of one path at a time.
 
-    Pure of clocks and loops: time is an argument, everything read comes out of ``poll``.
+    Pure of clocks and loops: time is an argument, everything read comes out of ``poll``. *kind*
+    begins the ids of its streams.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class Tailer:
         labels: Mapping[str, str],
         max_files: int,
         max_open: int,
+        kind: str = "file",
     ) -> None:
         self._intake = intake
+        self._kind = kind
         self._patterns = patterns
         self._rules = rules
         self._start = start
@@ -172,8 +175,8 @@ class Tailer:
 
     def _return_to_vanished(self, present: set[str], now: float) -> None:
         # A log that was rotated away while nobody looked may have no file at its path yet.
-        for stream_id in self._intake.resumable("file:"):
-            path = stream_id.removeprefix("file:")
+        for stream_id in self._intake.resumable(f"{self._kind}:"):
+            path = stream_id.removeprefix(f"{self._kind}:")
             cursor = self._intake.resume(stream_id)
             if path in present or cursor is None or os.path.lexists(path):
                 continue
@@ -308,7 +311,7 @@ class Tailer:
         entity, workload, instance = entity_of(path, self._labels)
         # A path may hold bytes that are no text; an id must be storable.
         readable = name.encode("utf-8", "backslashreplace").decode()
-        return Stream(f"file:{readable}", "file", entity, workload, instance)
+        return Stream(f"{self._kind}:{readable}", self._kind, entity, workload, instance)
 
 
 def _reason(e: OSError) -> str:
