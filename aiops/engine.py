@@ -93,7 +93,8 @@ class Engine:
         )
         self.ledger = self.placement.ledger
         self._waiting = Waiting()
-        self._parts = (self._waiting, self.alerts, self.ledger, self.ledger.lessons)
+        grouping, ledger = self.placement.grouping, self.ledger
+        self._parts = (self._waiting, self.alerts, grouping, ledger, ledger.lessons)
         self.flows = Flows(
             settings.window,
             hold=settings.hold,

@@ -11,13 +11,18 @@ SLOWEST = 900.0  # … but no longer than samples this many seconds apart ask fo
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Where and when an incident was last seen: what correlation needs to know of it."""
+    """Where and when an incident was seen: what correlation needs to know of it.
+
+    ``entities`` and ``series`` say when each was last seen, ``onsets`` when the newest series of
+    each entity began to depart, as far as it counts. The mappings go on with the incident.
+    """
 
     id: str
     started: float
     updated: float
     entities: Mapping[str, float]
     series: Mapping[str, float]
+    onsets: Mapping[str, float]
 
 
 def reach(pace: float, window: float) -> float:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from aiops.correlation.gate import odds, opens
-from aiops.correlation.grouping import STRANGER_SECONDS, homes
+from aiops.correlation.gate import LASTING, odds, opens
+from aiops.correlation.grouping import STRANGER_SECONDS, Grouping
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
 from aiops.incidents.ledger import Ledger, LedgerSettings
 from aiops.model import Anomaly, ChangeEvent, Suspect, Transition
+from aiops.pace import PACES, reach
 from detectors.calibrate import budget_threshold
 
 
@@ -30,11 +31,10 @@ class Placement:
         max_entities: int,
     ) -> None:
         self.ledger = Ledger(ledger, self._rank)
-        self.topology = topology
         self.budget = budget
-        self.window = window
         self.entities: set[str] = set()
         self.facts: Counter[str] = Counter()
+        self.grouping = Grouping(topology, window, self.facts)
         self._tests = tests
         self._asked = (math.nan, math.nan)  # the budget and rate that the threshold is of
         self._threshold = math.inf
@@ -48,19 +48,44 @@ class Placement:
     def place(self, found: Sequence[Anomaly]) -> list[Transition]:
         """Absorb anomalies in the order of (at, series) and return what followed."""
         done: list[Transition] = []
-        for anomaly in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
+        for one in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
+            anomaly = self.grouping.dated(one)
             self.facts[f"anomaly:{anomaly.kind}"] += 1
             self.know(anomaly.entity)
-            chance = odds(
-                self.threshold(),
-                self._tests(),
-                len(self.entities),
-                self.window,
-                strange=0.0 if self.topology.entities else 2.0 * STRANGER_SECONDS,
-            )
-            where = homes(anomaly, self.ledger.footprints(), self.topology, self.window)
-            done += self.ledger.absorb(anomaly, where, partial(opens, chance=chance))
+            self.grouping.follow(self.ledger.moved())
+            where = self.grouping.homes(anomaly)
+            self.grouping.learn(anomaly, where)
+            done += self.ledger.absorb(anomaly, where, partial(self._opens, anomaly.pace))
         return done
+
+    def _opens(self, pace: float, anomalies: Iterable[Anomaly]) -> bool:
+        strangers = 0.0 if self.topology.entities else reach(pace / PACES, STRANGER_SECONDS)
+        chance = odds(
+            self.threshold(),
+            self._tests(),
+            len(self.entities),
+            reach(pace, self.window),
+            strange=2.0 * strangers,
+        )
+        return opens(anomalies, chance=chance, has_outlasted=self._has_outlasted)
+
+    @property
+    def topology(self) -> Topology:
+        """Return the call graph that is known; another one may be set."""
+        return self.grouping.topology
+
+    @topology.setter
+    def topology(self, known: Topology) -> None:
+        self.grouping.topology = known
+
+    @property
+    def window(self) -> float:
+        """Return for how many seconds evidence belongs together; it may be set."""
+        return self.grouping.window
+
+    @window.setter
+    def window(self, seconds: float) -> None:
+        self.grouping.window = seconds
 
     def threshold(self) -> float:
         """Return the surprise that one anomaly needs under the alert budget."""
@@ -68,6 +93,9 @@ class Placement:
         if asked != self._asked:
             self._asked, self._threshold = asked, budget_threshold(*asked)
         return self._threshold
+
+    def _has_outlasted(self, anomaly: Anomaly) -> bool:
+        return self.ledger.firing.has_outlasted(anomaly, LASTING)
 
     def _rank(
         self, anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent]

@@ -1,64 +1,219 @@
-"""Decide to which incident an anomaly belongs: near in time and near in the system."""
+"""Decide to which incident an anomaly belongs: near in time and near in the system.
+
+What counts is when things *began*. That an old trouble is still seen says nothing about a new one,
+so links decay with the time between onsets, and an incident that only lasts draws nobody in.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from aiops.correlation.topology import Topology
-from aiops.model import Anomaly
-from aiops.pace import PACES, Footprint, reach
+from aiops.correlation.companions import Companions
+from aiops.correlation.gate import WEAK
+from aiops.correlation.onsets import Onsets
+from aiops.model import Anomaly, Section, Severity
+from aiops.pace import PACES, reach
+
+if TYPE_CHECKING:
+    from aiops.correlation.topology import Topology
+    from aiops.pace import Footprint
 
 LINK = 0.3  # weakest link that joins
+RIVAL = 0.6  # share of the strongest link from which another incident has a claim too
 STRANGER_SECONDS = 60.0  # entities of unknown relation belong together only this close in time
 MAX_ENTITIES = 40  # an incident this wide takes only what it already holds
 MAX_AGE = 6 * 3600.0
+AGAIN = 0.95  # a series that comes back
+SAME = 0.9  # another series of the same entity
+STEP = 0.1  # less for every call between two entities
+SIBLINGS = 0.7  # both call the same one
+TOGETHER = 0.5  # somebody calls both
+STRANGERS = 0.6  # nobody knows
+BUCKET = 60.0
+_VERSION = 1
 
 
-def link(anomaly: Anomaly, to: Footprint, topology: Topology, window: float) -> float:
-    """Return how strongly an anomaly belongs to an incident, 0 (not at all) to 1.
+class Grouping:
+    """Find the homes of anomalies; *window* is how long evidence belongs together, in seconds.
 
-    Relation (same series 1, same entity 0.9, call-graph neighbours by distance, strangers 0.6)
-    decays with the time since the related entity was last seen, over *window* seconds or a few
-    samples of the series, whichever is longer.
+    The index of who is where is a pure cache of the footprints that it was shown.
     """
-    window = reach(anomaly.pace, window)
-    strangers = reach(anomaly.pace / PACES, STRANGER_SECONDS)
-    at = anomaly.since
-    same = to.series.get(anomaly.series.id)
-    if same is not None and anomaly.at - same <= 2 * window:
-        return 1.0
-    if anomaly.at - to.started > MAX_AGE:
-        return 0.0
-    best = 0.0
-    for entity, last in to.entities.items():
-        apart = max(at - last, to.started - anomaly.at, 0.0)
-        if entity == anomaly.entity:
-            best = max(best, 0.9 * math.exp(-apart / window))
-            continue
-        if len(to.entities) >= MAX_ENTITIES:
-            continue
-        distance = topology.along(entity, anomaly.entity)
-        if distance is not None:
-            best = max(best, (0.9 - 0.1 * distance) * math.exp(-apart / window))
-        elif topology.siblings(entity, anomaly.entity):
-            # Who they both call made both suffer at once, or has nothing to do with it.
-            begun = max(at - to.started, 0.0)
-            best = max(best, 0.7 * math.exp(-begun / strangers))
-        elif topology.called_together(entity, anomaly.entity):
-            # No graph is whole: what fails at the same moment for one caller is one story.
-            begun = abs(anomaly.since - to.started)
-            best = max(best, 0.5 * math.exp(-begun / strangers))
-        elif not (topology.knows(entity) and topology.knows(anomaly.entity)):
-            best = max(best, 0.6 * math.exp(-apart / strangers))
-    return best
 
+    name = "grouping"  # of its section
 
-def homes(
-    anomaly: Anomaly, footprints: Sequence[Footprint], topology: Topology, window: float
-) -> list[str]:
-    """Return the ids of all incidents an anomaly belongs to, the strongest link first."""
-    scored = [(link(anomaly, f, topology, window), f) for f in footprints]
-    kept = [(score, f) for score, f in scored if score >= LINK]
-    kept.sort(key=lambda pair: (-pair[0], pair[1].started, pair[1].id))
-    return [f.id for _, f in kept]
+    def __init__(self, topology: Topology, window: float, facts: Counter[str]) -> None:
+        self.topology = topology
+        self.window = window
+        self.companions = Companions(facts)
+        self._onsets = Onsets(facts)
+        self._prints: dict[str, Footprint] = {}
+        self._at: dict[str, dict[str, None]] = {}  # entity: incidents
+        self._begun: dict[int, dict[str, None]] = {}  # start in buckets: incidents
+        self._kept: dict[str, tuple[set[str], int]] = {}  # incident: where it is in the index
+
+    # --- following the ledger ---------------------------------------------------------------
+
+    def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
+        """Take the footprints that changed; ``None`` for one that takes nothing any more."""
+        for name, to in changed:
+            if to is None:
+                self._drop(name)
+                continue
+            self._prints[name] = to
+            bucket = int(to.started // BUCKET)
+            kept = self._kept.get(name)
+            if kept is None or kept[1] != bucket:
+                if kept is not None:
+                    self._leave(kept[1], name)
+                self._begun.setdefault(bucket, {})[name] = None
+                kept = self._kept[name] = (set() if kept is None else kept[0], bucket)
+            known = kept[0]
+            if len(known) != len(to.onsets):
+                for entity in to.onsets.keys() - known:
+                    self._at.setdefault(entity, {})[name] = None
+                    known.add(entity)
+
+    def _drop(self, name: str) -> None:
+        kept = self._kept.pop(name, None)
+        if kept is None:
+            return
+        del self._prints[name]
+        self._leave(kept[1], name)
+        for entity in kept[0]:
+            here = self._at[entity]
+            del here[name]
+            if not here:
+                del self._at[entity]
+
+    def _leave(self, bucket: int, name: str) -> None:
+        here = self._begun[bucket]
+        del here[name]
+        if not here:
+            del self._begun[bucket]
+
+    # --- asking -----------------------------------------------------------------------------
+
+    def dated(self, anomaly: Anomaly) -> Anomaly:
+        """Return an anomaly with the moment at which its series began to depart this time."""
+        onset = self._onsets.of(anomaly)
+        return anomaly if onset == anomaly.since else replace(anomaly, since=onset)
+
+    def homes(self, anomaly: Anomaly) -> list[str]:
+        """Return the ids of the incidents an anomaly belongs to, the strongest link first.
+
+        Weak links beside a strong one are chance: they join nothing.
+        """
+        found: list[tuple[float, float, str]] = []
+        for name in self._near(anomaly):
+            to = self._prints[name]
+            score = self.link(anomaly, to)
+            if score >= LINK:
+                found.append((-score, to.started, name))
+        if not found:
+            return []
+        found.sort()
+        least = RIVAL * found[0][0]
+        return [name for score, _, name in found if score <= least]
+
+    def _near(self, anomaly: Anomaly) -> set[str]:
+        """Return the incidents that a link is possible to."""
+        entity, at = anomaly.entity, self._at
+        kin = self.topology.kin(entity)
+        names = set(at.get(entity, ()))
+        for others in (kin.along, kin.siblings, kin.together, self.companions.of(entity)):
+            if len(others) > len(at):
+                names.update(n for e, here in at.items() if e in others for n in here)
+            else:
+                for e in others:
+                    if e in at:
+                        names.update(at[e])
+        spread = reach(anomaly.pace / PACES, STRANGER_SECONDS)
+        first = int((anomaly.since - spread) // BUCKET)
+        last = int((anomaly.since + spread) // BUCKET)
+        for bucket in range(first, last + 1):
+            names.update(self._begun.get(bucket, ()))
+        return names
+
+    def learn(self, anomaly: Anomaly, homes: Sequence[str]) -> None:
+        """Learn from where an anomaly belongs: whose company it is, how late its source tells."""
+        if anomaly.severity <= Severity.INFO or anomaly.surprise < WEAK:
+            return
+        self.companions.see(anomaly.entity, anomaly.since)
+        to = self._prints.get(homes[0]) if homes else None
+        if to is None or anomaly.series.id in to.series:
+            return
+        along = self.topology.kin(anomaly.entity).along
+        apart = [
+            abs(anomaly.since - onset)
+            for other, onset in to.onsets.items()
+            if other == anomaly.entity or along.get(other) == 1
+        ]
+        if apart:
+            self.companions.late(anomaly, min(apart))
+
+    def link(self, anomaly: Anomaly, to: Footprint) -> float:
+        """Return how strongly an anomaly belongs to an incident, 0 (not at all) to 1."""
+        tau = self.companions.lag(anomaly, reach(anomaly.pace, self.window))
+        since, entity = anomaly.since, anomaly.entity
+        best = 0.0
+        seen = to.series.get(anomaly.series.id)
+        if seen is not None and anomaly.at - seen <= 2.0 * reach(anomaly.pace, self.window):
+            if since <= seen:
+                return 1.0
+            best = max(AGAIN * math.exp(-(since - seen) / tau), LINK)
+        if anomaly.at - to.started > MAX_AGE:
+            return best
+        onset = to.onsets.get(entity)
+        if onset is not None:
+            best = max(best, SAME * math.exp(-abs(since - onset) / tau))
+            # Its own trouble may go on in other ways as long as it lasts.
+            late = max(since - to.entities[entity], 0.0)
+            best = max(best, SAME * math.exp(-late / tau)) if since >= onset else best
+        if len(to.onsets) >= MAX_ENTITIES:
+            return best
+        return max(best, self._afar(anomaly, to, tau))
+
+    def _afar(self, anomaly: Anomaly, to: Footprint, tau: float) -> float:
+        """Return the strongest link by way of another entity."""
+        since, entity, topology = anomaly.since, anomaly.entity, self.topology
+        strangers = reach(anomaly.pace / PACES, STRANGER_SECONDS)
+        begun = abs(since - to.started)
+        kin = topology.kin(entity)
+        known = topology.knows(entity)
+        company = self.companions.of(entity)
+        best = 0.0
+        for other, onset in to.onsets.items():
+            if other == entity:
+                continue
+            distance = kin.along.get(other)
+            if distance is not None:
+                best = max(best, (SAME - STEP * distance) * math.exp(-abs(since - onset) / tau))
+            elif other in kin.siblings:
+                # Who they both call made both suffer at once, or has nothing to do with it.
+                best = max(best, SIBLINGS * math.exp(-begun / strangers))
+            elif other in kin.together:
+                # No graph is whole: what fails at the same moment for one caller is one story.
+                best = max(best, TOGETHER * math.exp(-begun / strangers))
+            elif not (known and topology.knows(other)):
+                best = max(best, STRANGERS * math.exp(-begun / strangers))
+            if other in company:
+                late = abs(since - onset - self.companions.follows(entity, other))
+                best = max(best, company[other] * math.exp(-late / tau))
+        return best
+
+    # --- saved at a cut ---------------------------------------------------------------------
+
+    def to_section(self) -> Section:
+        """Return what was learned and when series began; the index follows from the ledger."""
+        header = {"companions": self.companions.to_state(), "onsets": self._onsets.to_state()}
+        return Section(self.name, _VERSION, header)
+
+    def restore(self, section: Section) -> None:
+        """Take back what ``to_section`` returned; an unknown version stays empty."""
+        if section.version == _VERSION:
+            self.companions.restore(section.header["companions"])
+            self._onsets.restore(section.header["onsets"])

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from aiops.entities import as_entity
+
+FURTHEST = 3  # calls that trouble is followed along
+MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
+
+
+class Kin(NamedTuple):
+    """Whom an entity has to do with: by calls along one way, by a shared callee or caller."""
+
+    along: Mapping[str, int]
+    siblings: frozenset[str]
+    together: frozenset[str]
 
 
 class Topology:
@@ -19,6 +31,7 @@ class Topology:
         for caller, callees in self._callees.items():
             for callee in callees:
                 self._callers.setdefault(callee, set()).add(caller)
+        self._kin: dict[str, Kin] = {}
 
     @property
     def entities(self) -> frozenset[str]:
@@ -47,22 +60,13 @@ class Topology:
             seen |= edge
         return None
 
-    def along(self, a: str, b: str, limit: int = 3) -> int | None:
+    def along(self, a: str, b: str) -> int | None:
         """Return how far trouble travels between two entities, ``None`` when it does not.
 
         It follows calls, one way or the other. Paths that turn join everything to everything
         through shared stores.
         """
-        if a == b:
-            return 0
-        for caller, callee in ((a, b), (b, a)):
-            edge, seen = {caller}, {caller}
-            for steps in range(1, limit + 1):
-                edge = {n for e in edge for n in self.callees(e)} - seen
-                if callee in edge:
-                    return steps
-                seen |= edge
-        return None
+        return 0 if a == b else self.kin(a).along.get(b)
 
     def siblings(self, a: str, b: str) -> bool:
         """Return whether both call the same one."""
@@ -71,6 +75,28 @@ class Topology:
     def called_together(self, a: str, b: str) -> bool:
         """Return whether somebody calls both."""
         return not self._callers.get(a, set()).isdisjoint(self._callers.get(b, ()))
+
+    def kin(self, entity: str) -> Kin:
+        """Return whom *entity* has to do with."""
+        known = self._kin.get(entity)
+        if known is None:
+            if len(self._kin) >= MAX_KEPT:
+                self._kin.clear()
+            known = self._kin[entity] = self._find(entity)
+        return known
+
+    def _find(self, entity: str) -> Kin:
+        along: dict[str, int] = {}
+        for ways in (self._callees, self._callers):
+            edge, seen = {entity}, {entity}
+            for steps in range(1, FURTHEST + 1):
+                edge = {n for e in edge for n in ways.get(e, ())} - seen
+                seen |= edge
+                for name in edge:
+                    along[name] = min(steps, along.get(name, steps))
+        siblings = {c for callee in self.callees(entity) for c in self._callers[callee]}
+        together = {c for caller in self.callers(entity) for c in self._callees[caller]}
+        return Kin(along, frozenset(siblings - {entity}), frozenset(together - {entity}))
 
     def reaches(self, caller: str, callee: str, limit: int = 4) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""

@@ -38,7 +38,7 @@ __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
 MAX_CHANGES = 10  # in one story
 SETTLE = 180.0  # the one update waits this long for the rest of the story
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
-_VERSION = 4
+_VERSION = 5
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
 
@@ -56,6 +56,8 @@ class Ledger:
         self.settings = settings
         self._rank = rank
         self._records: dict[str, Record] = {}
+        self._moved: dict[str, None] = {}
+        self._returned: set[str] = set()
         self._changes: list[ChangeEvent] = []
         self._habits = Habits()
         self._now = -math.inf
@@ -69,6 +71,15 @@ class Ledger:
         """Return what every candidate and every open incident covers."""
         return [r.footprint() for r in self._records.values() if r.state is not State.RESOLVED]
 
+    def moved(self) -> list[tuple[str, Footprint | None]]:
+        """Return the footprints that changed since last asked, ``None`` for what takes no more."""
+        moved, self._moved = self._moved, {}
+        return [(name, self._footprint(name)) for name in moved]
+
+    def _footprint(self, name: str) -> Footprint | None:
+        record = self._records.get(name)
+        return None if record is None or record.state is State.RESOLVED else record.footprint()
+
     def absorb(self, anomaly: Anomaly, homes: Sequence[str], opens: Opens) -> list[Transition]:
         """Add an anomaly to the first of *homes* (or to a new candidate) and see what follows.
 
@@ -80,7 +91,7 @@ class Ledger:
         if counts(anomaly):
             self.firing.see(anomaly, self.settings.resolve_after)
         living = [self._records[h] for h in homes if h in self._records]
-        living += [r for r in self._records.values() if awaits(r, anomaly, self.firing)]
+        living += self._awaiting(anomaly, homes) if self._returned else ()
         living = [r for r in living if r.state is not State.RESOLVED]
         living = [r for r in living if anomaly.entity not in r.without]
         record = self._choose(living)
@@ -125,7 +136,9 @@ class Ledger:
         if command.kind == "resolve":
             record.fix = command.args.get("note", record.fix)
             return [self._resolve(record, max(command.at, record.updated))]
-        return obey(command, record, Hands(self._records, self._emit, self._take, self.facts))
+        done = obey(command, record, Hands(self._records, self._emit, self._take, self.facts))
+        self._moved.update(dict.fromkeys(self._records))
+        return done
 
     def advance(self, at: float) -> list[Transition]:
         """Let event time reach *at*: tell what is ready, resolve what is quiet, drop the rest."""
@@ -139,12 +152,12 @@ class Ledger:
                         done.append(self._open(record, at))
                 elif silent > quiet:
                     self.passed.note(record)
-                    del self._records[record.id]
+                    self._forget(record.id)
                     continue
             if record.state is State.RESOLVED:
                 if silent > self.settings.close_after:
                     record.state = State.CLOSED
-                    del self._records[record.id]
+                    self._forget(record.id)
             elif record.state in _LIVE:
                 if silent > quiet and not flaps(record, self.firing, at):
                     done.append(self._resolve(record, at))
@@ -208,11 +221,21 @@ class Ledger:
             return min(open_first, key=lambda r: (r.opened_at, r.id))
         return living[0] if living else None
 
+    def _awaiting(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
+        """Return the incidents that are no home of an anomaly and wait for its series."""
+        back = [self._records[name] for name in sorted(self._returned.difference(homes))]
+        return [record for record in back if awaits(record, anomaly, self.firing)]
+
+    def _forget(self, name: str) -> None:
+        del self._records[name]
+        self._returned.discard(name)
+        self._moved[name] = None
+
     def _candidate(self, anomaly: Anomaly) -> Record:
         waiting = [r for r in self._records.values() if r.state is State.CANDIDATE]
         if len(waiting) >= self.settings.max_candidates:
             oldest = min(waiting, key=lambda r: (r.updated, r.id))
-            del self._records[oldest.id]
+            self._forget(oldest.id)
             self.facts["candidates_dropped"] += 1
         name = "inc_" + hashlib.blake2b(anomaly.id.encode(), digest_size=6).hexdigest()
         if name in self._records:
@@ -239,6 +262,8 @@ class Ledger:
     def _take(self, into: Record, other: Record) -> None:
         for anomaly in other.anomalies.values():
             self._add(into, anomaly)
+        for entity, at in other.seen.items():
+            into.seen[entity] = max(at, into.seen.get(entity, at))
         for series, at in other.last.items():
             if series in into.last:
                 into.last[series] = max(at, into.last[series])
@@ -248,9 +273,10 @@ class Ledger:
         if into.state is State.CANDIDATE and other.ready_at is not None:
             known = into.ready_at
             into.ready_at = other.ready_at if known is None else min(known, other.ready_at)
-        del self._records[other.id]
+        self._forget(other.id)
 
     def _add(self, record: Record, anomaly: Anomaly) -> None:
+        self._moved[record.id] = None
         if not record.add(anomaly):
             self.facts["anomalies_beyond_bound"] += 1
 
@@ -263,10 +289,11 @@ class Ledger:
             before.state, before.resolved_at, before.updates = State.OPEN, None, 0
             before.asked_at, before.escalated = at, False
             before.returns += 1
+            self._returned.add(before.id)
             return self._emit(before, TransitionKind.REOPENED, at)
         live = [r for r in self._records.values() if r.state in _LIVE]
         if len(live) >= self.settings.max_live:
-            self._records.pop(min(live, key=lambda r: (r.updated, r.id)).id)
+            self._forget(min(live, key=lambda r: (r.updated, r.id)).id)
             self.facts["incidents_dropped"] += 1
         record.state, record.opened_at = State.OPEN, at
         return self._emit(record, TransitionKind.OPENED, at)
@@ -297,6 +324,7 @@ class Ledger:
 
     def _resolve(self, record: Record, at: float) -> Transition:
         record.state, record.resolved_at = State.RESOLVED, at
+        self._moved[record.id] = None
         done = self._emit(record, TransitionKind.RESOLVED, at)
         self.lessons.learn(record)
         return done
@@ -339,6 +367,8 @@ class Ledger:
             return
         records = msgspec.convert(section.header["records"], list[Record])
         self._records = {record.id: record for record in records}
+        self._moved = dict.fromkeys(self._records)
+        self._returned = {record.id for record in records if record.returns}
         self._changes = msgspec.convert(section.header["changes"], list[ChangeEvent])
         self._habits = Habits.from_state(section.header["habits"])
         self.firing.restore(section.header["firing"])

@@ -112,6 +112,8 @@ def _split(command: Command, record: Record, hands: Hands) -> list[Transition] |
         new.last[key] = record.last.pop(key, new.last[key])
         if (times := record.risen.pop(key, None)) is not None:
             new.risen[key] = times
+    record.seen.pop(entity, None)
+    record.onsets.pop(entity, None)
     record.without = [*record.without, entity]
     record.dirty = True
     hands.records[name] = new

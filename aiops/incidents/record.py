@@ -56,6 +56,8 @@ class Record:
     asked_at: float = 0.0  # since when somebody was asked to look after it
     escalated: bool = False
     assigned_to: str = ""
+    seen: dict[str, float] = field(default_factory=dict)  # entity: its last sign
+    onsets: dict[str, float] = field(default_factory=dict)  # entity: onset of its newest series
     without: list[str] = field(default_factory=list)  # entities that a person split off
     severity: Severity = Severity.INFO
     dirty: bool = True
@@ -71,11 +73,7 @@ class Record:
 
     def footprint(self) -> Footprint:
         """Return where and when this incident was last seen."""
-        entities: dict[str, float] = {}
-        for series, at in self.last.items():
-            entity = self.anomalies[series].entity
-            entities[entity] = max(at, entities.get(entity, at))
-        return Footprint(self.id, self.started, self.updated, entities, self.last)
+        return Footprint(self.id, self.started, self.updated, self.seen, self.last, self.onsets)
 
     def add(self, anomaly: Anomaly) -> bool:
         """Take an anomaly in; return whether the bound on series left room for it."""
@@ -85,6 +83,10 @@ class Record:
             return False
         if counts(anomaly):
             self.pace = max(self.pace, anomaly.pace)
+        entity = anomaly.entity
+        self.seen[entity] = max(anomaly.at, self.seen.get(entity, anomaly.at))
+        if counts(anomaly) and (known is None or not counts(known)):
+            self.onsets[entity] = max(anomaly.since, self.onsets.get(entity, anomaly.since))
         # The story shows a series at its worst; its beginning stays the first one.
         changed = known is None
         if known is None:
