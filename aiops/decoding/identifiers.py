@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from hashlib import blake2b
 from typing import Final
 
 from aiops.model import Stream
+from aiops.redaction import is_suspect, redact_bytes
 from aiops.sessions import SessionRule
 
 LONGEST: Final = 200
@@ -35,8 +37,16 @@ class Finder:
         for name, search in self._rules:
             match = search(line)
             if match is not None and (named := match[match.re.groups]) and named not in _NOBODY:
+                named = _harmless(named, line)
                 found.append((name, named[:LONGEST].decode("utf-8", "replace")))
         return found
+
+
+def _harmless(named: bytes, line: bytes) -> bytes:
+    """Return an identifier as it may be kept: of a secret in this line only its hash."""
+    if not is_suspect(line) or named in redact_bytes(line):
+        return named
+    return b"hidden-" + blake2b(named, digest_size=6).hexdigest().encode()
 
 
 def _fits(rule: SessionRule, stream: Stream) -> bool:

@@ -42,6 +42,31 @@ def test_pattern_names_by_its_group_or_whole() -> None:
     assert Finder(CART, rules).find(b"id=7 of blk_-9") == [("a", "7"), ("b", "blk_-9")]
 
 
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        (SessionRule("a", field="session_token"), b'{"session_token":"hunter2hunter2","n":1}'),
+        (SessionRule("a", pattern=r"(?<=token=)\w+"), b"token=hunter2hunter2 all is well"),
+        (SessionRule("a", pattern=r"Bearer (\S+)"), b"Authorization: Bearer hunter2hunter2"),
+    ],
+)
+def test_an_identifier_that_is_a_secret_is_kept_as_its_hash(rule: SessionRule, line: bytes) -> None:
+    """Lines of one session stay together, and nobody reads its secret in a saved state."""
+    finder = Finder(CART, (rule,))
+    ((_, name),) = finder.find(line)
+
+    assert name.startswith("hidden-")
+    assert finder.find(line) == [("a", name)]
+    assert finder.find(line.replace(b"hunter2hunter2", b"hunter3hunter3")) != [("a", name)]
+
+
+def test_an_identifier_beside_a_secret_is_kept() -> None:
+    """Only what is itself a secret is hidden."""
+    finder = Finder(CART, (SessionRule("a", field="id"),))
+
+    assert finder.find(b"id=abc-1 password=hunter2hunter2") == [("a", "abc-1")]
+
+
 def test_long_identifiers_are_cut() -> None:
     """An identifier is no way to fill the memory."""
     ((_, name),) = Finder(CART, (SessionRule("a", field="x"),)).find(b"x=" + b"y" * 9999)
