@@ -372,7 +372,7 @@ class Engine:
         """Take a saved state back; returns the names of parts that start cold."""
         by_name = {s.name: s for s in sections}
         saved = by_name.get("engine")
-        cold = sorted(_SECTIONS.union(part.name for part in self._parts) - set(by_name))
+        cold = sorted({s.name for s in self.to_sections()} - set(by_name))
         if (
             saved is None
             or saved.version != _VERSION
@@ -395,6 +395,3 @@ class Engine:
     def late_news(self, news_from: float) -> None:
         """After a downtime: learn the backlog first, tell only what is still open at its end."""
         self.news.begin(news_from)
-
-
-_SECTIONS = frozenset(("engine", "logs", "log_rows", "metric_rows", "rivers"))

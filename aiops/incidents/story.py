@@ -139,7 +139,7 @@ def _value(anomaly: Anomaly) -> str:
     log = anomaly.series.kind == "log"
     if log and not unit:
         unit = "lines"
-    name = _what(anomaly) if log else _clip(anomaly.series.name, 60)
+    name = _what(anomaly, whole=True) if log else _clip(anomaly.series.name, 60)
     subject = f"{name} {_link(anomaly)} {_subject(anomaly.entity)}"
     if anomaly.kind in _SENTENCES:
         return f"{subject}: {anomaly.reason}"
@@ -233,7 +233,7 @@ def _similar(incident: Incident) -> str:
 # --- words ----------------------------------------------------------------------------------
 
 
-def _what(anomaly: Anomaly) -> str:
+def _what(anomaly: Anomaly, *, whole: bool = False) -> str:
     if anomaly.series.kind != "log":
         name = _clip(anomaly.series.name, 60)
         if anomaly.kind in _SENTENCES:
@@ -248,7 +248,7 @@ def _what(anomaly: Anomaly) -> str:
         return f"new {level}line"
     # A detector that names its finding in several words knows better than its kind.
     if " " in anomaly.reason:
-        return anomaly.reason
+        return anomaly.reason if whole else anomaly.reason.partition(": ")[0]
     known = {
         "surge": "surge of lines",
         "silence": "usual lines stopped",

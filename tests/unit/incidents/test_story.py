@@ -437,3 +437,22 @@ def test_no_incident_is_untellable(
     assert max(map(len, told.splitlines())) <= 220
     to_json(incident)
     told.encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "words"),
+    [
+        ("mix", 'lines in other shares than usual: "a" 50 % instead of 20 %, "b" 1 %', "usual"),
+        ("parameter", "number in lines above usual: 900 ms instead of 20 ms", "usual"),
+        ("siblings", "web-1 says less than its siblings: 3 lines/min", "siblings"),
+    ],
+)
+def test_a_title_leaves_the_figures_to_the_story(kind: str, reason: str, words: str) -> None:
+    """What a detector says in a sentence is the title up to its colon, and whole in the story."""
+    series = Series("service:cart", "shares", "log", "ratio")
+    said = replace(REFUSED, kind=kind, reason=reason, series=series, samples=())
+    incident = replace(OPEN, anomalies=(said,), samples=(), entities=("service:cart",))
+
+    assert title(incident) == f"{reason.partition(':')[0]} in service cart"
+    assert title(incident).endswith(f"{words} in service cart")
+    assert reason in story(Transition(TransitionKind.OPENED, incident, T + 90))
