@@ -8,25 +8,17 @@ its end by the allowed lateness; a late line counts into the oldest open window.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiops.decoding.clock import StreamClock
-from aiops.decoding.continuation import is_continuation
 from aiops.decoding.identifiers import Finder
 from aiops.decoding.kinds import CONTINUATION, KindCache
 from aiops.decoding.lines import SEP, IdHabit, Lines, Shape
+from aiops.decoding.open_windows import OpenWindow, OpenWindows
 from aiops.decoding.plain import PlainShape
-from aiops.decoding.samples import Samples
-from aiops.decoding.saved import (
-    load_counts,
-    load_named,
-    load_stream,
-    save_counts,
-    save_named,
-    save_stream,
-)
+from aiops.decoding.saved import load_stream, save_stream
 from aiops.decoding.shapes import find_shape, is_stamped, shape_from_state
 from aiops.decoding.zones import zone
 from aiops.model import Block, LineKind, LogWindow, Stream
@@ -36,11 +28,7 @@ __all__ = ["KindCache", "StreamWindows", "WindowSettings"]
 
 PROBE_LINES = 200
 PROBE_BYTES = 64 * 1024
-SAMPLE_BYTES = 2048
-SAMPLE_LINES = 6
-FULL_SAMPLES = 1000  # kinds of one window whose samples are kept at full length
-SHORT_SAMPLE = 200
-FEW_LINES = 24  # counted before a Counter is made
+FEW_LINES = 24  # of a window, in the mean of a block: kinds are looked up line by line
 MOST_NAMED = 100_000  # lines of sessions in one window
 
 
@@ -56,17 +44,6 @@ class WindowSettings:
     max_kinds: int = 20_000
     sessions: tuple[SessionRule, ...] = ()
     timezone: str = "UTC"
-
-
-@dataclass(slots=True)
-class _Open:
-    start: float
-    counts: dict[LineKind, int] = field(default_factory=dict)
-    samples: dict[LineKind, tuple[float, list[bytes]]] = field(default_factory=dict)
-    lines: int = 0
-    continuations: int = 0
-    other: int = 0
-    named: list[tuple[str, str, LineKind, float]] = field(default_factory=list)
 
 
 class StreamWindows:
@@ -87,8 +64,7 @@ class StreamWindows:
         self._probe = b""
         self._clock = StreamClock(settings.width, settings.lateness, self.facts)
         self._zone = zone(settings.timezone)
-        self._open: dict[int, _Open] = {}
-        self._tail: list[bytes] | None = None  # a sample whose continuations may still come
+        self._open = OpenWindows(stream, settings.width, settings.max_kinds, self.facts)
         self._ids = IdHabit()
 
     @property
@@ -174,70 +150,62 @@ class StreamWindows:
             self.facts["unreadable"] += lines.unreadable
         if lines.partial:
             self.facts["partial"] += lines.partial
-        if self._tail is not None:
-            self._finish_tail(lines.raw)
-        known = self._kinds.of(shape)
-        for run in self._clock.segments(lines.seconds, arrived, shape.stamps):
-            self._tally(run, lines, shape, known)
+        self._open.go_on(lines.raw)
+        self._tally(lines, self._clock.segments(lines.seconds, arrived, shape.stamps), shape)
         self._ids.end(len(lines.raw))
-        return self._close()
+        return self._open.close(self._clock.floor)
 
     # --- counting ---------------------------------------------------------------------------
 
-    def _tally(
-        self, run: tuple[int, int, int], lines: Lines, shape: Shape, kinds: dict[bytes, LineKind]
-    ) -> None:
-        index, start, stop = run
-        window = self._open.get(index)
-        if window is None:
-            window = self._open[index] = _Open(index * self._settings.width)
-        keys = lines.keys if stop - start == len(lines.keys) else lines.keys[start:stop]
-        window.lines += stop - start
-        counts, samples = window.counts, window.samples
-        first: dict[bytes, int] | None = None
-        tally: dict[bytes, int] = {}
-        if len(keys) > FEW_LINES:
-            tally = Counter(keys)
-        else:
-            for key in keys:
-                tally[key] = tally.get(key, 0) + 1
-        known = list(map(kinds.get, tally))
-        found: dict[bytes, LineKind] = {}
-        if None in known:
-            missing = [key for key, kind in zip(tally, known, strict=True) if kind is None]
-            found = self._kinds.resolve_many(shape, missing, reduced=self._ids.gone)
-            self._ids.new += len(missing)
-        if self._finder:
-            all_kinds = dict(zip(tally, known, strict=True)) | found
-            self._name(window, lines, range(start, stop), all_kinds)
-        for (key, count), kind in zip(tally.items(), known, strict=True):
-            if kind is None:
-                kind = found[key]  # noqa: PLW2901 - the gap in what was known
-            if kind is CONTINUATION:
-                window.continuations += count
-                continue
-            seen = counts.get(kind)
-            if seen is not None:
-                counts[kind] = seen + count
-                continue
-            if len(counts) >= self._settings.max_kinds:
-                window.other += count
-                self.facts["other"] += count
-                continue
-            counts[kind] = count
-            if first is None and len(tally) > 64:
-                first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
-            at = start + (keys.index(key) if first is None else first[key])
-            samples[kind] = self._sample(lines, at, short=len(samples) >= FULL_SAMPLES)
+    def _tally(self, lines: Lines, runs: Sequence[tuple[int, int, int]], shape: Shape) -> None:
+        """Count every run of lines (window index, first line, line after the last)."""
+        known = self._kinds.of(shape)
+        keys = lines.keys
+        if len(runs) * FEW_LINES > len(keys):
+            # Few lines a window: what is new is read in one go, and kinds are fewer than keys.
+            kinds = self._kinds_of(keys, known, shape)
+            for index, start, stop in runs:
+                few = kinds[start:stop]
+                counts: dict[LineKind, int] = {}
+                for kind in few:
+                    counts[kind] = counts.get(kind, 0) + 1
+                window = self._open.window(index)
+                if self._finder:
+                    self._name(window, lines, start, few)
+                tally = [(kind, count, kind) for kind, count in counts.items()]
+                self._open.count(window, lines, start, few, tally)
+            return
+        for index, start, stop in runs:
+            many = keys if stop - start == len(keys) else keys[start:stop]
+            times = Counter(many)
+            found = self._kinds_of(list(times), known, shape)
+            window = self._open.window(index)
+            if self._finder:
+                kind_of = dict(zip(times, found, strict=True))
+                self._name(window, lines, start, [kind_of[key] for key in many])
+            self._open.count(
+                window, lines, start, many, zip(times, times.values(), found, strict=True)
+            )
+
+    def _kinds_of(
+        self, keys: list[bytes], known: Mapping[bytes, LineKind], shape: Shape
+    ) -> list[LineKind]:
+        """Return the kind of every key; those that are not known are read together."""
+        kinds = list(map(known.get, keys))
+        missing = dict.fromkeys(k for k, kind in zip(keys, kinds, strict=True) if kind is None)
+        if not missing:
+            return kinds  # type: ignore[return-value]  # no None in it
+        found = self._kinds.resolve_many(shape, list(missing), reduced=self._ids.gone)
+        self._ids.new += len(missing)
+        return [kind or found[key] for key, kind in zip(keys, kinds, strict=True)]
 
     def _name(
-        self, window: _Open, lines: Lines, places: range, kinds: Mapping[bytes, LineKind | None]
+        self, window: OpenWindow, lines: Lines, start: int, kinds: Sequence[LineKind]
     ) -> None:
         """Note the lines that belong to sessions; continuations go with their heads."""
-        raw, keys, seconds = lines.raw, lines.keys, lines.seconds
-        for n in places:
-            kind = kinds.get(keys[n])
-            if kind is None or kind is CONTINUATION:
+        raw, seconds = lines.raw, lines.seconds
+        for n, kind in enumerate(kinds, start):
+            if kind is CONTINUATION:
                 continue
             second = seconds[n]
             at = window.start if second is None else second
@@ -246,32 +214,6 @@ class StreamWindows:
                     window.named.append((rule, session, kind, at))
                 else:
                     self.facts["session_lines"] += 1
-
-    def _sample(self, lines: Lines, at: int, *, short: bool) -> tuple[float, list[bytes]]:
-        second = lines.seconds[at] or 0.0
-        raw = lines.raw
-        if short:
-            return second, [raw[at][:SHORT_SAMPLE]]
-        text = [raw[at][:SAMPLE_BYTES]]
-        for line in raw[at + 1 : at + SAMPLE_LINES]:
-            if not is_continuation(line):
-                return second, text
-            text.append(line[:SAMPLE_BYTES])
-        if len(text) < SAMPLE_LINES:
-            self._tail = text
-        return second, text
-
-    def _finish_tail(self, raw: list[bytes]) -> None:
-        """Give the last sample the continuations that came in a later block."""
-        for line in raw:
-            if self._tail is None:
-                return
-            if not is_continuation(line):
-                self._tail = None
-                return
-            self._tail.append(line[:SAMPLE_BYTES])
-            if len(self._tail) >= SAMPLE_LINES:
-                self._tail = None
 
     # --- closing ----------------------------------------------------------------------------
 
@@ -283,7 +225,7 @@ class StreamWindows:
     def advance(self, to: float) -> list[LogWindow]:
         """Close every window that ends at or before *to*, as if time had passed."""
         self._clock.advance(to)
-        return self._close()
+        return self._open.close(self._clock.floor)
 
     def flush(self) -> list[LogWindow]:
         """Close everything: the stream has ended."""
@@ -292,29 +234,6 @@ class StreamWindows:
             closed += self.advance((max(self._open) + 1) * self._settings.width)
         return closed
 
-    def _close(self) -> list[LogWindow]:
-        floor = self._clock.floor
-        if floor is None or not self._open or min(self._open) >= floor:
-            return []
-        done = sorted(index for index in self._open if index < floor)
-        return [self._window(index, self._open.pop(index)) for index in done]
-
-    def _window(self, index: int, window: _Open) -> LogWindow:
-        width = self._settings.width
-        if self._tail is not None and any(t is self._tail for _, t in window.samples.values()):
-            self._tail = None  # what is closed does not change any more
-        return LogWindow(
-            stream=self.stream,
-            start=index * width,
-            end=(index + 1) * width,
-            counts=window.counts,
-            samples=Samples(self.stream.id, window.samples),
-            lines=window.lines,
-            continuations=window.continuations,
-            other=window.other,
-            named=window.named,
-        )
-
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_state(self) -> dict[str, Any]:
@@ -322,7 +241,7 @@ class StreamWindows:
 
         ``saved.without_secrets`` hides them, off the engine's thread.
         """
-        tail = None if self._tail is None else self._tail_at()
+        tail, windows = self._open.to_state()
         return {
             "stream": save_stream(self.stream),
             "shape": None if self._shape is None else self._shape.to_state(),
@@ -333,27 +252,8 @@ class StreamWindows:
             "jump": self._clock.jump,
             "floor": self._clock.floor,
             "tail": tail,
-            "open": [
-                [
-                    index,
-                    save_counts(w.counts),
-                    _saved_samples(w, tail[1] if tail and tail[0] == index else None),
-                    w.lines,
-                    w.continuations,
-                    w.other,
-                    save_named(w.named),
-                ]
-                for index, w in sorted(self._open.items())
-            ],
+            "open": windows,
         }
-
-    def _tail_at(self) -> tuple[int, int] | None:
-        for index, window in self._open.items():
-            # It is the newest, or nearly.
-            for back, (_, text) in enumerate(reversed(window.samples.values()), 1):
-                if text is self._tail:
-                    return index, len(window.samples) - back
-        return None
 
     @classmethod
     def from_state(
@@ -367,27 +267,5 @@ class StreamWindows:
         clock = self._clock
         clock.high, clock.last, clock.floor = state["high"], state["last"], state["floor"]
         clock.jump = None if state["jump"] is None else (state["jump"][0], state["jump"][1])
-        for index, counts, samples, lines, continuations, other, named in state["open"]:
-            found = load_counts(counts)
-            self._open[index] = _Open(
-                start=index * settings.width,
-                counts=found,
-                samples={k: (at, list(t)) for k, at, t in zip(found, *samples, strict=True)},
-                lines=lines,
-                continuations=continuations,
-                other=other,
-                named=load_named(named),
-            )
-        if state["tail"] is not None:
-            index, position = state["tail"]
-            self._tail = list(self._open[index].samples.values())[position][1]
+        self._open.restore(state["tail"], state["open"])
         return self
-
-
-def _saved_samples(window: _Open, grows: int | None) -> list[list[Any]]:
-    """Return times and texts; the one text that still *grows* is copied."""
-    times, texts = zip(*window.samples.values(), strict=True) if window.samples else ((), ())
-    shown = list(texts)
-    if grows is not None:
-        shown[grows] = list(shown[grows])
-    return [list(times), shown]
