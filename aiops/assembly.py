@@ -14,11 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from jinja2 import Template
+
 from aiops.config import Settings, build_component, did_you_mean, read_secret
 from aiops.decoding.windows import WindowSettings
-from aiops.delivery import Pace, Route
+from aiops.delivery import Pace, Rendering, Route, read_templates
 from aiops.detection.named import made, tried
 from aiops.detection.rules import MetricRule
+from aiops.detection.together import OWN
 from aiops.engine import EngineSettings
 from aiops.errors import ConfigError
 from aiops.incidents.ledger import LedgerSettings
@@ -62,6 +65,7 @@ class Plan:
     routes: tuple[Route, ...]
     engine: EngineSettings
     paces: dict[str, Pace] = field(default_factory=dict)
+    rendering: Rendering = field(default_factory=Rendering)
 
 
 def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False) -> Plan:
@@ -91,6 +95,11 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
     problems += _listen_problems(settings.web.listen)
     problems += _own_page_problems(settings.web.listen, sources)
     problems += _link_problems(settings.web)
+    rendering = Rendering(
+        _templates(settings.templates.directory, problems),
+        {part.name: kind for kind, _, part in channels},
+        settings.topology.calls,
+    )
     problems += _river_problems(settings)
     problems += _session_problems(settings)
     problems += _maintenance_problems(settings)
@@ -112,6 +121,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
         routes=routes,
         engine=engine_settings(settings),
         paces={part.name: _pace(kind, part) for kind, _, part in channels},
+        rendering=rendering,
     )
 
 
@@ -195,6 +205,15 @@ def _shelf(
             except ConfigError as e:
                 problems += e.problems
     return built
+
+
+def _templates(directory: str, problems: list[str]) -> dict[str, Template]:
+    if not directory:
+        return {}
+    folder = Path(os.path.expandvars(directory)).expanduser()
+    templates, found = read_templates(folder, list(NOTIFIERS))
+    problems += found
+    return templates
 
 
 def _pace(kind: str, part: Any) -> Pace:
@@ -312,12 +331,13 @@ def _river_problems(settings: Settings) -> list[str]:
     problems = []
     for key, home in (("multivariate", "river.anomaly."), ("drift", "river.drift.")):
         value = getattr(settings.detection, key)
-        if not value:
+        if not value or (key == "multivariate" and value == OWN):
             continue
         name = value.removeprefix(home)
         module = importlib.import_module(home.rstrip("."))
         if not value.startswith(home) or name not in getattr(module, "__all__", ()):
             known = [home + n for n in getattr(module, "__all__", ())]
+            known += [OWN] if key == "multivariate" else []
             problems.append(
                 f"detection.{key} = {value!r}: no such detector; {did_you_mean(value, known)}"
             )

@@ -26,6 +26,7 @@ from aiops.tables import (
     Secret,
     Sessions,
     StateTable,
+    Templates,
     Topology,
     Web,
 )
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     alerting: Alerting = Field(default_factory=Alerting)
     web: Web = Field(default_factory=Web)
     state: StateTable = Field(default_factory=StateTable)
+    templates: Templates = Field(default_factory=Templates)
     topology: Topology = Field(default_factory=Topology)
     detection: Detection = Field(default_factory=Detection)
     metrics: list[Metric] = Field(default_factory=list)
@@ -109,14 +111,15 @@ def load_settings(path: Path | None) -> Settings:
 
 
 def anchored(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the configuration with its relative ``*_file`` paths put in *folder*.
+    """Return the configuration with its relative paths put in *folder*.
 
-    A secret lies beside the configuration that names it, wherever the daemon was started.
-    Paths that begin with ``~`` or ``$`` are left to ``read_secret``.
+    Secrets and templates lie beside the configuration that names them, wherever the daemon was
+    started. Paths that begin with ``~`` or ``$`` are left to ``read_secret``.
     """
     done = dict(raw)
-    if "web" in raw:
-        done["web"] = _anchored(raw["web"], folder)
+    for table, keys in (("web", "_file"), ("templates", "directory")):
+        if table in raw:
+            done[table] = _anchored(raw[table], folder, keys)
     for shelf in _SHELVES:
         tables = raw.get(shelf)
         if isinstance(tables, dict):
@@ -124,15 +127,16 @@ def anchored(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     return done
 
 
-def _anchored(part: object, folder: Path) -> object:
+def _anchored(part: object, folder: Path, keys: str = "_file") -> object:
     if isinstance(part, list):
-        return [_anchored(one, folder) for one in part]
+        return [_anchored(one, folder, keys) for one in part]
     if not isinstance(part, dict):
         return part
     return {
         key: str(folder / value)
-        if str(key).endswith("_file")
+        if str(key).endswith(keys)
         and isinstance(value, str)
+        and value
         and not value.startswith(("~", "$"))
         else value
         for key, value in part.items()

@@ -81,6 +81,17 @@ class Web(_Table):
     )
 
 
+class Templates(_Table):
+    """Messages in your own words, instead of the built-in ones."""
+
+    directory: str = Field(
+        default="",
+        description="A folder of Jinja2 templates: KIND.j2 stands in for the story of all channels"
+        " of a kind (slack.j2), story.j2 for that of every other one, title.j2 for titles. Empty:"
+        " the built-in words.",
+    )
+
+
 class StateTable(_Table):
     """Where the daemon keeps what it learned."""
 
@@ -133,9 +144,9 @@ class Detection(_Table):
     max_series: int = Field(default=100_000, ge=1, description="Metric series in all.")
     max_streams: int = Field(default=10_000, ge=1, description="Log streams in all.")
     multivariate: str = Field(
-        default="river.anomaly.HalfSpaceTrees",
-        description="River detector that looks at the metrics of one entity together; empty turns"
-        " it off.",
+        default="mahalanobis",
+        description="What looks at the metrics of one entity together: `mahalanobis` or a detector"
+        " of `river.anomaly`; empty turns it off.",
     )
     drift: str = Field(
         default="river.drift.ADWIN",

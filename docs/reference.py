@@ -28,6 +28,7 @@ EXAMPLES: dict[str, object] = {
     "web.alerts_token": "a long random text",
     "web.alerts_token_file": "alerts.key",
     "state.directory": "/var/lib/aiops",
+    "templates.directory": "templates",
     "topology.calls": {"checkout": ["cart", "payment"]},
     "metrics.match": "shop_queue_*",
     "metrics.limit": 10_000,

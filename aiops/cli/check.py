@@ -81,6 +81,7 @@ def intent(plan: Plan) -> dict[str, Any]:
             {"name": route.name, "min_severity": route.min_severity.label, "second": route.second}
             for route in plan.routes
         ],
+        "templates": sorted(plan.rendering.templates),
         "budget_per_week": round(settings.alerting.budget * 604800.0, 3),
         "maintenance": _planned(plan),
         "dry_run": settings.alerting.dry_run,
@@ -103,6 +104,8 @@ def told(facts: dict[str, Any]) -> list[str]:
     for notifier in facts["notifiers"]:
         late = ", when nobody acknowledges in time" if notifier["second"] else ""
         lines.append(f"channel {notifier['name']}: from {notifier['min_severity']} on{late}")
+    if facts["templates"]:
+        lines.append(f"templates of your own: {', '.join(facts['templates'])}")
     lines += [
         f"maintenance of {window['match']}: next at {window['next']}, for {window['duration']}"
         for window in facts["maintenance"]

@@ -31,7 +31,7 @@ def notify() -> None:
 @json_option
 @click.pass_context
 def test(ctx: click.Context, name: str, config: Path | None, as_json: bool) -> None:
-    """Send one harmless sample incident through the channel NAME.
+    """Send one harmless sample incident through the channel NAME, in the words of its template.
 
     Exit code 1 when the channel did not take it.
     """
@@ -44,7 +44,8 @@ def test(ctx: click.Context, name: str, config: Path | None, as_json: bool) -> N
     if name not in channels:
         remedy = did_you_mean(name, list(channels))
         raise ConfigError([f"notifiers: no channel is named {name!r}; {remedy}"])
-    problem = asyncio.run(_send(channels[name], sample(name)))
+    message = plan.rendering.reworded(sample(name), _told)
+    problem = asyncio.run(_send(channels[name], message))
     if as_json:
         emit({"name": name, "sent": problem is None, "problem": problem})
     if problem is not None:
@@ -71,6 +72,11 @@ async def _send(notifier: Notifier, message: Notification) -> str | None:
         if close is not None:
             await close()
     return None
+
+
+def _told(event: str, reason: str, count: int = 1, **facts: object) -> None:
+    """Say on standard error what the daemon would count."""
+    note(f"{event} ({reason}) {count} time: {facts.get('problem', '')}")
 
 
 def sample(receiver: str) -> Notification:

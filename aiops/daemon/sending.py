@@ -6,11 +6,12 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 
 from aiops.assembly import Plan
 from aiops.delivery import Dispatcher, OutboxPort, Surroundings
 from aiops.incidents.story import story
-from aiops.model import Incident, Transition, TransitionKind
+from aiops.model import Incident, Notification, Transition, TransitionKind
 from aiops.storage import Store
 from aiops.telemetry import Telemetry
 
@@ -51,7 +52,8 @@ class Sending:
                 notifier.report = self.report
             adopt = getattr(notifier, "adopt", None)
             if adopt is not None:
-                adopt(self._wanted(notifier.name, open_incidents), self._describe)
+                describe = partial(self._describe, notifier.name)
+                adopt(self._wanted(notifier.name, open_incidents), describe)
             keep = getattr(notifier, "keep", None)
             if keep is not None and not self._plan.settings.alerting.dry_run:
                 self._tasks.append(asyncio.create_task(keep(asyncio.sleep), name="keeper"))
@@ -97,10 +99,11 @@ class Sending:
         known = [i for i in incidents if i.severity >= route.min_severity]
         return [i for i in known if i.escalated or not route.second]
 
-    def _describe(self, incident: Incident) -> str:
+    def _describe(self, receiver: str, incident: Incident) -> str:
         calls = self._plan.settings.topology.calls
         now = Transition(TransitionKind.UPDATED, incident, incident.updated_at)
-        return story(now, calls=calls)
+        told = Notification("", receiver, now, incident.title, story(now, calls=calls))
+        return self._plan.rendering.reworded(told, self.report).body
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

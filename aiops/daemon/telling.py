@@ -118,6 +118,8 @@ class Telling:
             body=lambda t: story(t, calls=calls),
             external_url=self.plan.settings.web.external_url,
         )
+        words, report = self.plan.rendering, self._telemetry.report
+        planned = [words.reworded(n, report) for n in planned]
         now, base = self._clock(), self.plan.settings.web.external_url
         if self._links is not None and base:
             planned = [offered(n, self._links, base, now) for n in planned]

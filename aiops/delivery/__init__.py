@@ -5,6 +5,7 @@ from aiops.delivery.offers import offered, verbs_of
 from aiops.delivery.order import Choice, Order
 from aiops.delivery.plan import Route, notification_key, plan, plan_batch
 from aiops.delivery.port import Fate, OutboxPort, Outcome, announce
+from aiops.delivery.rendering import Rendering, read_templates
 
 __all__ = [
     "Choice",
@@ -14,6 +15,7 @@ __all__ = [
     "OutboxPort",
     "Outcome",
     "Pace",
+    "Rendering",
     "Route",
     "Surroundings",
     "announce",
@@ -21,5 +23,6 @@ __all__ = [
     "offered",
     "plan",
     "plan_batch",
+    "read_templates",
     "verbs_of",
 ]

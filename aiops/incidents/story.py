@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aiops.model import Anomaly, ChangeEvent, Incident, SampleLine, Suspect, Transition
 
-__all__ = ["story", "title", "to_json"]
+__all__ = ["parts", "story", "title", "to_json"]
 
 WIDTH = 200
 TITLE = 120
@@ -57,19 +57,27 @@ def story(transition: Transition, *, calls: Mapping[str, Sequence[str]] | None =
 
     *calls* (caller → callees, as configured) adds who depends on what is affected.
     """
+    told = parts(transition, calls=calls)
+    return "\n".join(line for lines in told.values() for line in lines)
+
+
+def parts(
+    transition: Transition, *, calls: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, list[str]]:
+    """Return the lines of a story by what they say, in its order; see ``story``."""
     incident = transition.incident
-    lines = [
-        _headline(transition),
-        _since(transition),
-        _affected(incident, calls or {}),
-        *_values(incident),
-        *_samples(incident),
-        _changes(incident),
-        _cause(incident),
-        _similar(incident),
-        f"next: aiops incidents show {incident.id}",
-    ]
-    return "\n".join(_clip(line, WIDTH) for line in lines if line)
+    said = {
+        "headline": [_headline(transition)],
+        "since": [_since(transition)],
+        "affected": [_affected(incident, calls or {})],
+        "values": list(_values(incident)),
+        "samples": list(_samples(incident)),
+        "change": [_changes(incident)],
+        "cause": [_cause(incident)],
+        "similar": [_similar(incident)],
+        "next": [f"next: aiops incidents show {incident.id}"],
+    }
+    return {name: [_clip(line, WIDTH) for line in lines if line] for name, lines in said.items()}
 
 
 def _headline(transition: Transition) -> str:

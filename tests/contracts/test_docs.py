@@ -149,10 +149,12 @@ def test_every_shown_configuration_builds(page: Path, tmp_path: Path) -> None:
 
 
 def secrets(file: Path) -> None:
-    """Put a harmless secret wherever a configuration looks for one."""
+    """Put a harmless secret, or an empty folder, wherever a configuration looks for one."""
     for _, named in re.findall(r'^(\w+)_file = "([^"]+)"', file.read_text(), re.MULTILINE):
         place = file.parent / named.replace("$CREDENTIALS_DIRECTORY/", "")
         place.write_text("https://receiver.example/hook/of-a-test\n")
+    for folder in re.findall(r'^directory = "([^"/]+)"', file.read_text(), re.MULTILINE):
+        (file.parent / folder).mkdir()
 
 
 # --- commands -------------------------------------------------------------------------------

@@ -198,3 +198,25 @@ def test_a_missing_secret_of_links_is_named(tmp_path: Path) -> None:
     """A file that is not there is a problem of the configuration."""
     with pytest.raises(ConfigError, match=r"link_secret_file .* cannot be read"):
         build(Settings(web={"link_secret_file": str(tmp_path / "absent")}))
+
+
+def test_templates_are_tried_with_all_other_problems(tmp_path: Path) -> None:
+    """A broken template is a problem of the configuration, with its file and line."""
+    (tmp_path / "slack.j2").write_text("fine\n{{ nothing }}")
+
+    with pytest.raises(ConfigError) as caught:
+        build(Settings(templates={"directory": str(tmp_path)}, web={"listen": "nowhere"}))
+
+    listen, template = caught.value.problems
+    assert "web.listen" in listen
+    assert f"{tmp_path}/slack.j2:2: 'nothing' is unknown" in template
+
+
+def test_every_channel_is_worded_by_its_kind(tmp_path: Path) -> None:
+    """Two channels of one kind share its template, whatever they are called."""
+    (tmp_path / "stdout.j2").write_text("{{ title }}")
+    tables = {"stdout": [{"name": "a"}, {"name": "b"}]}
+    plan = build(Settings(templates={"directory": str(tmp_path)}, notifiers=tables))
+
+    assert sorted(plan.rendering.templates) == ["stdout"]
+    assert plan.rendering.kinds == {"a": "stdout", "b": "stdout"}

@@ -109,6 +109,15 @@ def test_the_files_of_the_web_lie_beside_the_configuration(tmp_path: Path) -> No
     assert load_settings(file).web.alerts_token_file == str(tmp_path / "alerts.key")
 
 
+def test_the_folder_of_templates_lies_beside_the_configuration(tmp_path: Path) -> None:
+    """A relative folder is found from wherever the daemon starts; an empty one stays none."""
+    file = tmp_path / "aiops.toml"
+    for written, found in (("words", str(tmp_path / "words")), ("", ""), ("~/w", "~/w")):
+        file.write_text(f'[templates]\ndirectory = "{written}"\n')
+
+        assert load_settings(file).templates.directory == found
+
+
 @pytest.mark.parametrize("path", ["/run/hook.key", "~/hook.key", "$CREDENTIALS_DIRECTORY/hook"])
 def test_other_paths_stay_as_written(tmp_path: Path, path: str) -> None:
     """Absolute paths, homes and variables are left as they are written."""
