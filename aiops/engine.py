@@ -19,6 +19,7 @@ from aiops.decoding.windows import WindowSettings
 from aiops.detection.alerts import AlertDetection
 from aiops.detection.logs import LogDetection
 from aiops.detection.metrics import MetricDetection, MetricRule
+from aiops.detection.together import OWN
 from aiops.flows import Flows
 from aiops.incidents.ledger import LedgerSettings
 from aiops.model import (
@@ -59,7 +60,7 @@ class EngineSettings:
     max_templates: int = 2000
     max_series: int = 100_000
     max_streams: int = 10_000
-    multivariate: str = "river.anomaly.HalfSpaceTrees"
+    multivariate: str = OWN
     drift: str = "river.drift.ADWIN"
     metrics: tuple[MetricRule, ...] = ()
     calls: Mapping[str, Sequence[str]] = field(default_factory=dict)

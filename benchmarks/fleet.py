@@ -32,6 +32,7 @@ import _targets
 
 from aiops.detection import histograms, kinds, metrics, missing, rows, saturation, states
 from aiops.detection.heartbeats import Heartbeats
+from aiops.detection.together import Together
 from aiops.engine import Engine, EngineSettings
 from aiops.model import Cut, Points, Tick
 from aiops.pump.heap import Heap
@@ -46,7 +47,7 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("  rates", metrics.CounterRates, "rates"),
     ("  histograms", histograms.Histograms, "derive"),
     ("  bank", rows.Rows, "judge"),
-    ("  River, several together", metrics.MetricDetection, "_together"),
+    ("  River, several together", Together, "see"),
     ("  kinds", kinds.MetricKinds, "judge"),
     ("    saturation", saturation.Saturation, "see"),
     ("    states", states.States, "see"),

@@ -200,6 +200,7 @@ def _saved_list(
 
 def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
     from aiops.errors import StateError
+    from aiops.incidents.explanation import explained
     from aiops.incidents.postmortem import postmortem
     from aiops.web.words import tell
     from aiops.wire import series_json, to_json
@@ -211,8 +212,9 @@ def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
         raise StateError(f"{many} {wanted!r}; see aiops incidents list")
     (incident,) = exact or found
     story = tell(incident, settings.topology.calls)
-    more = {"series": series_json(incident), "story": story, "markdown": postmortem(incident)}
-    return to_json(incident) | more
+    evidence = [explained(anomaly) for anomaly in incident.anomalies]
+    more = {"series": series_json(incident), "evidence": evidence, "story": story}
+    return to_json(incident) | more | {"markdown": postmortem(incident)}
 
 
 # --- words ----------------------------------------------------------------------------------

@@ -229,6 +229,8 @@ class FirstSights:
             detector="novelty",
             actual=fresh.count,
             expected=0.0,
+            low=0.0,
+            high=0.0,
             unit="lines",
             severe=kind.severity >= Severity.ERROR or surprise >= threshold - 1.0,
             seen=int(workload.novelty.windows),

@@ -226,6 +226,7 @@ class Flows:
 
     def _silence(self, flow: _Flow, mark: float, surprise: float, threshold: float) -> Anomaly:
         minutes = (mark - flow.quiet_since) / 60.0
+        reach = 3.0 * math.sqrt(flow.missed)
         return Anomaly(
             id=anomaly_id(flow.volume.id, "silence", flow.quiet_since),
             series=flow.volume,
@@ -239,6 +240,8 @@ class Flows:
             detector="silence",
             actual=0.0,
             expected=flow.missed / minutes,
+            low=max(flow.missed - reach, 0.0) / minutes,
+            high=(flow.missed + reach) / minutes,
             unit="lines/min",
             severe=True,
             seen=flow.seen,

@@ -1,45 +1,32 @@
-"""Judge metric points: every series in one bank, and the series of one entity together.
+"""Judge metric points: every series in one bank, by its kind, and those of an entity together.
 
-The bank sees each value (counters as rates). River sees what the bank leaves over: the robust
-deviations of one entity's series together (joint behaviour) and their mean (lasting drift).
+The bank sees each value (counters as rates, histograms as what is derived of them).
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiops.detection.counters import CounterRates
-from aiops.detection.facts import anomaly_id
 from aiops.detection.kinds import Kinds, MetricKinds
 from aiops.detection.named import Chosen, NamedDetectors
 from aiops.detection.rows import PLAIN, Rows, Wording
 from aiops.detection.rules import MetricRule, MetricRules
 from aiops.detection.shares import Shares
-from aiops.model import Anomaly, Points, Section, Series, SeriesSet, Severity
-from detectors.bank import BankScores, SeriesBank
-from detectors.rivers import RiverAnomaly, RiverDrift
+from aiops.detection.together import MAX_TOGETHER, OWN, Together
+from aiops.model import Anomaly, Points, Section, Series, SeriesSet
+from detectors.bank import SeriesBank
 
 __all__ = ["MetricDetection", "MetricRule"]
 
-MAX_TOGETHER = 20  # series of one entity that River sees at once
-MAX_ENTITIES = 50  # a half-space-trees object takes 1 MiB
-MAX_DRIFTS = 1000
-KEPT = 86400.0  # models of entities unseen for so long make room when others ask for it
-FEWEST_TOGETHER = 3
-CLIP = 20.0
-TOGETHER_EVERY = 120.0  # River's models are dear: this often is enough for evidence
-# A fifth of the cost of River's defaults (10 trees of height 8) and the same answers for 20 series.
-SMALL = {"river.anomaly.HalfSpaceTrees": {"n_trees": 8, "height": 6}}
 COUNTERS = "counters:"
-_VERSION = 2
+_VERSION = 3
 
 
 class MetricDetection:
@@ -49,26 +36,21 @@ class MetricDetection:
         self,
         *,
         max_series: int = 100_000,
-        multivariate: str = "river.anomaly.HalfSpaceTrees",
+        multivariate: str = OWN,
         drift: str = "river.drift.ADWIN",
         rules: Sequence[MetricRule] = (),
     ) -> None:
         self.facts: Counter[str] = Counter()
         self._max_series = max_series
-        self._multivariate = multivariate
-        self._drift = drift
+        self._together = Together(multivariate, drift)
         self._rows = Rows(SeriesBank(max_rows=max_series))
         self._named = NamedDetectors()
         self._kinds = MetricKinds(rules, most=max_series)
         self._shares = Shares(max_series)
         self._rates: dict[str, CounterRates] = {}
         self._columns: dict[str, _Columns] = {}
-        self._joint: dict[str, RiverAnomaly] = {}
-        self._drifts: dict[str, RiverDrift] = {}
-        self._met: dict[str, float] = {}  # when River last looked at an entity
         self._pace: dict[str, float] = {}
         self._judged: dict[str, int] = {}  # series of a source that are judged
-        self._together_at: dict[str, float] = {}  # when River looks at a source next
         self._last: dict[str, float] = {}
 
     @property
@@ -78,7 +60,7 @@ class MetricDetection:
     @property
     def tests_per_second(self) -> float:
         """Return how many judgements all sources together cost per second."""
-        rate = 0.0
+        rate = self._together.tests_per_second
         for source, judged in self._judged.items():
             if self._pace.get(source):
                 rate += judged / self._pace[source]
@@ -133,9 +115,17 @@ class MetricDetection:
             threshold=threshold,
             wording=partial(columns.wording, self._shares),
         )
-        if at >= self._together_at.get(source, -math.inf):
-            self._together_at[source] = at + TOGETHER_EVERY
-            found += self._together(columns, at, judged, scores, threshold)
+        found += self._together.see(
+            source,
+            columns.entities,
+            columns.series,
+            at,
+            judged,
+            scores=scores,
+            threshold=threshold,
+        )
+        self.facts.update(self._together.facts)
+        self._together.facts.clear()
         found = self._kinds.judge(
             source,
             columns.kinds,
@@ -177,112 +167,20 @@ class MetricDetection:
             points.columns, kinds, kept=kept, rows=rows, series=series, shares=shares, named=named
         )
 
-    # --- several series of one entity -------------------------------------------------------
-
-    def _together(
-        self,
-        columns: _Columns,
-        at: float,
-        values: NDArray[np.float64],
-        scores: BankScores,
-        threshold: float,
-    ) -> list[Anomaly]:
-        half = np.maximum((scores.high - scores.low) / 6.0, 1e-12)
-        with np.errstate(invalid="ignore", over="ignore"):
-            deviation = np.clip((values - scores.expected) / half, -CLIP, CLIP)
-        found: list[Anomaly] = []
-        for entity, members in columns.entities.items():
-            present = [i for i in members if not math.isnan(deviation[i])]
-            if len(present) < FEWEST_TOGETHER:
-                continue
-            features = {columns.series[i].name: float(deviation[i]) for i in present}
-            mean = sum(abs(v) for v in features.values()) / len(features)
-            anomaly = self._joint_anomaly(entity, features, at, threshold)
-            if anomaly is not None:
-                found.append(anomaly)
-            if self._drifts_now(entity, mean, at):
-                found.append(self._drifted(entity, features, mean, at, threshold))
-            if entity in self._joint or entity in self._drifts:
-                self._met[entity] = at
-        return found
-
-    def _joint_anomaly(
-        self, entity: str, features: dict[str, float], at: float, threshold: float
-    ) -> Anomaly | None:
-        if not self._multivariate:
-            return None
-        model = self._joint.get(entity)
-        if model is None:
-            if not self._has_room(self._joint, MAX_ENTITIES, at):
-                self.facts["joint_refused"] += 1
-                return None
-            model = self._joint[entity] = RiverAnomaly(
-                self._multivariate, SMALL.get(self._multivariate), ring=500
-            )
-        if model.names:
-            if 2 * sum(name in features for name in model.names) < len(model.names):
-                return None
-            # What is not there now says nothing: it counts as being where it was expected.
-            features = {name: features.get(name, 0.0) for name in model.names}
-        score = model.score_one(features)
-        if score.value is None or score.value < threshold:
-            model.learn_one(features)
-        if score.value is None or score.value < max(threshold - 1.0, 4.0):
-            return None
-        return _of_entity(entity, "joint", features, at, surprise=score.value, threshold=threshold)
-
-    def _has_room(self, models: Sized, most: int, at: float) -> bool:
-        """Return whether one more model may be made; what was not seen for long makes room."""
-        if len(models) >= most:
-            for entity in [e for e, met in self._met.items() if met < at - KEPT]:
-                for mine in (self._joint, self._drifts, self._met):
-                    mine.pop(entity, None)
-        return len(models) < most
-
-    def _drifts_now(self, entity: str, mean: float, at: float) -> bool:
-        if not self._drift:
-            return False
-        drift = self._drifts.get(entity)
-        if drift is None:
-            if not self._has_room(self._drifts, MAX_DRIFTS, at):
-                self.facts["drift_refused"] += 1
-                return False
-            drift = self._drifts[entity] = RiverDrift(self._drift)
-        return drift.update(mean) and mean > 1.0
-
-    @staticmethod
-    def _drifted(
-        entity: str, features: dict[str, float], mean: float, at: float, threshold: float
-    ) -> Anomaly:
-        surprise = min(threshold - 1.0, 3.0 + mean)
-        return _of_entity(entity, "drift", features, at, surprise=surprise, threshold=threshold)
-
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_sections(self) -> list[Section]:
-        """Return the bank, the counters and River's recent inputs."""
+        """Return the bank, the counters, the kinds and River's recent inputs."""
         bank, parts = self._rows.to_state()
-        header: dict[str, Any] = {
+        sources = {
             "pace": dict(self._pace),
             "last": dict(self._last),
             "judged": dict(self._judged),
-            "together_at": dict(self._together_at),
-            "met": dict(self._met),
-            "joint": {},
-            "drift": {},
         }
-        arrays: dict[str, NDArray[Any]] = {}
-        parts_of: list[tuple[str, str, Any]] = [
-            *(("joint", entity, model) for entity, model in sorted(self._joint.items())),
-            *(("drift", entity, model) for entity, model in sorted(self._drifts.items())),
-        ]
-        for name, entity, model in parts_of:
-            state, ring = model.to_state()
-            arrays |= {f"{name}.{len(header[name])}.{key}": value for key, value in ring.items()}
-            header[name][entity] = state
+        header = bank | {"sources": sources}
         return [
-            Section("metric_rows", _VERSION, bank, parts),
-            Section("rivers", _VERSION, header, arrays),
+            Section("metric_rows", _VERSION, header, parts),
+            self._together.to_section(),
             *self._kinds.to_sections(),
             self._shares.to_section(),
             self._named.to_section(),
@@ -291,27 +189,24 @@ class MetricDetection:
 
     def restore(self, sections: dict[str, Section]) -> None:
         """Take back what ``to_sections`` returned; a missing or unknown part stays cold."""
-        known = {name: s for name, s in sections.items() if s.version == _VERSION}
-        if (rows := known.get("metric_rows")) is not None:
+        rows = sections.get("metric_rows")
+        if rows is not None and rows.version == _VERSION:
             self._rows = Rows.from_state(dict(rows.header), dict(rows.arrays))
             self._rows.bank.max_rows = self._max_series
+            sources = rows.header["sources"]
+            self._pace, self._last = dict(sources["pace"]), dict(sources["last"])
+            self._judged = dict(sources["judged"])
         self._kinds.restore(sections)
-        if "shares" in sections:
-            self._shares.restore(sections["shares"])
-        if "named_detectors" in sections:
-            self._named.restore(sections["named_detectors"])
+        for name, part in (
+            ("rivers", self._together),
+            ("shares", self._shares),
+            ("named_detectors", self._named),
+        ):
+            if name in sections:
+                part.restore(sections[name])
         for name, section in sections.items():
             if name.startswith(COUNTERS):
                 self._rates[name.removeprefix(COUNTERS)] = CounterRates.from_state(section)
-        if (rivers := known.get("rivers")) is not None:
-            self._pace, self._last = dict(rivers.header["pace"]), dict(rivers.header["last"])
-            self._judged = dict(rivers.header["judged"])
-            self._together_at = dict(rivers.header["together_at"])
-            self._met = dict(rivers.header.get("met", {}))
-            for n, (entity, state) in enumerate(sorted(rivers.header["joint"].items())):
-                self._joint[entity] = RiverAnomaly.from_state(state, _ring(rivers, f"joint.{n}."))
-            for n, (entity, state) in enumerate(sorted(rivers.header["drift"].items())):
-                self._drifts[entity] = RiverDrift.from_state(state, _ring(rivers, f"drift.{n}."))
 
 
 class _Columns:
@@ -345,39 +240,3 @@ class _Columns:
         if one.kind == "counter":
             unit = f"{unit}/s" if unit else "/s"
         return Wording(PLAIN.back, unit)
-
-
-def _ring(section: Section, prefix: str) -> dict[str, NDArray[Any]]:
-    return {
-        key.removeprefix(prefix): value
-        for key, value in section.arrays.items()
-        if key.startswith(prefix)
-    }
-
-
-def _of_entity(
-    entity: str,
-    kind: str,
-    features: dict[str, float],
-    at: float,
-    *,
-    surprise: float,
-    threshold: float,
-) -> Anomaly:
-    widest = sorted(features, key=lambda name: (-abs(features[name]), name))[:3]
-    parts = ", ".join(f"{name} {features[name]:+.1f} sd" for name in widest)
-    words = "unusual together" if kind == "joint" else "drifting together"
-    series = Series(entity, f"{kind} behaviour", "gauge")
-    return Anomaly(
-        id=anomaly_id(series.id, kind, at),
-        series=series,
-        kind=kind,
-        at=at,
-        since=at,
-        surprise=round(surprise, 3),
-        threshold=round(threshold, 3),
-        # A drift joins a story and never makes one: ADWIN gives no tail probability.
-        severity=Severity.WARNING if kind == "joint" else Severity.INFO,
-        reason=f"{words}: {parts}",
-        detector="river",
-    )

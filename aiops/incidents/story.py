@@ -33,7 +33,9 @@ _MESSAGE = re.compile(
 )
 
 # Their reason is a sentence about the series and says more than a distance from the usual value.
-_SENTENCES = frozenset({"saturation", "state", "flat", "stale", "missing", "river"})
+_SENTENCES = frozenset(
+    {"saturation", "state", "flat", "stale", "missing", "river", "joint", "drift", "alert"}
+)
 
 _PROBE = "said-0123456789"
 
@@ -156,7 +158,7 @@ def _value(anomaly: Anomaly) -> str:
     usual = "no usual value known"
     if anomaly.expected is not None:
         usual = f"usual {quantity(anomaly.expected, unit)}"
-    if anomaly.low is not None and anomaly.high is not None:
+    if anomaly.low is not None and anomaly.high is not None and anomaly.low < anomaly.high:
         band = _band(quantity(anomaly.low, unit), quantity(anomaly.high, unit))
         usual = f"{usual} ({band})" if anomaly.expected is not None else f"usual {band}"
     times = factor(anomaly.actual, anomaly.expected)

@@ -130,8 +130,9 @@ def test_a_state_set_tells_the_state_that_is_bad() -> None:
     page.usual(300, good)
     page.usual(1, bad)
     found = page.see(bad)
-    assert [(a.kind, a.actual, a.expected) for a in found] == [("state", 1.0, 0.0)] + [
-        ("state", 0.0, 1.0)
+    assert [(a.kind, a.actual, a.expected) for a in found] == [
+        ("state", 1.0, 0.0),
+        ("state", 0.0, 1.0),
     ]
 
 

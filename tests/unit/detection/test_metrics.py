@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aiops.detection.metrics import KEPT, MAX_ENTITIES, MetricDetection
+from aiops.detection.metrics import MetricDetection
+from aiops.detection.together import KEPT, MAX_RIVERS
 from aiops.model import Anomaly, Points, Series, SeriesSet, Severity
 from tests.unit.evidence import T
 
@@ -163,7 +164,8 @@ def test_what_is_forgotten_is_the_same_after_a_restart() -> None:
 
 def test_models_of_who_is_gone_make_room() -> None:
     """River's dear models go to entities that are there; as long as all are, new ones wait."""
-    metrics, noise = MetricDetection(drift=""), np.random.default_rng(3)
+    metrics = MetricDetection(multivariate="river.anomaly.HalfSpaceTrees", drift="")
+    noise = np.random.default_rng(3)
 
     def look(entities: list[str], at: float) -> None:
         columns = SeriesSet(tuple(Series(e, f"m{n}") for e in entities for n in range(3)))
@@ -171,7 +173,7 @@ def test_models_of_who_is_gone_make_room() -> None:
             values = 10.0 + noise.standard_normal(len(columns.series))
             metrics.judge(Points("s", at + 120.0 * n, columns, values, 120.0), 6.0)
 
-    old = [f"pod:{n}" for n in range(MAX_ENTITIES)]
+    old = [f"pod:{n}" for n in range(MAX_RIVERS)]
     look([*old, "pod:late"], T)
     assert metrics.facts["joint_refused"] > 0
     metrics.facts.clear()
