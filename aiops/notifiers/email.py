@@ -20,7 +20,7 @@ from pydantic import Field
 from aiops.config import Duration, read_secret
 from aiops.errors import ConfigError, Rejected, Transient
 from aiops.model import Severity, TransitionKind
-from aiops.notifiers.post import Key
+from aiops.notifiers.post import Key, RefusedAddressError, refused
 from aiops.notifiers.threads import in_thread
 from aiops.notifiers.wording import cut, fitting, octets, words
 from aiops.redaction import harmless
@@ -36,12 +36,34 @@ BODY = 50_000
 _SUBJECT = 200
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _TOO_LARGE = (523, 552, 554)
+_AFTER = 1.0
 
 Address = Annotated[str, Field(pattern=r"^[!-;=?A-~]+@[!-;=?A-~]+$", max_length=254)]
 
 
 class _UnusableError(OSError):
     """Certificates that cannot be read; they may be renewed this moment."""
+
+
+class _Plain(smtplib.SMTP):
+    """Connect to no address that is refused, whatever a name server says."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        failed: OSError | None = None
+        for *_, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            # The connection is made to exactly this address: nothing resolves again after this.
+            address = str(place[0])
+            if refusal := refused(host, address):
+                raise RefusedAddressError(refusal)
+            try:
+                return socket.create_connection((address, port), timeout)
+            except OSError as e:
+                failed = e
+        raise failed or OSError(f"{host}: no address")
+
+
+class _Encrypted(smtplib.SMTP_SSL, _Plain):
+    """The same, encrypted at once; the certificate is checked against the name."""
 
 
 @dataclass(kw_only=True)
@@ -84,6 +106,8 @@ class EmailNotifier:
 
     def __post_init__(self) -> None:
         where = f'notifiers.email "{self.name}"'
+        if refusal := refused(self.host, self.host):
+            raise ConfigError([f"{where}.host = {self.host!r}: {refusal}"])
         given = read_secret(self.password, self.password_file, f"{where}.password_file")
         if self.username and not given:
             raise ConfigError([f"{where}.password: missing; set password or password_file"])
@@ -108,6 +132,8 @@ class EmailNotifier:
             raise Transient(
                 self._said(f"no answer within {self.timeout:g} s"), reason="timeout"
             ) from None
+        except RefusedAddressError as e:
+            raise Rejected(self._said(str(e)), reason="address") from None
         except _UnusableError as e:
             raise Transient(str(e), reason="tls") from None
         except smtplib.SMTPException as e:
@@ -145,9 +171,11 @@ class EmailNotifier:
         port = self.port or _PORTS[self.security]
         # Asking for our own full name may wait for a name server.
         own = socket.gethostname() or "localhost"
+        # Longer than we wait: who is silent is told by us, and the thread ends soon after.
+        within = self.timeout + _AFTER
         if self.security == "tls":
-            return smtplib.SMTP_SSL(self.host, port, own, timeout=self.timeout, context=trust)
-        return smtplib.SMTP(self.host, port, own, timeout=self.timeout)
+            return _Encrypted(self.host, port, own, timeout=within, context=trust)
+        return _Plain(self.host, port, own, timeout=within)
 
     def _trusted(self) -> ssl.SSLContext:
         try:

@@ -114,7 +114,7 @@ def _is_here(host: str) -> bool:
     return ip is not None and (ip.is_loopback or ip.is_unspecified)
 
 
-class _RefusedError(OSError):
+class RefusedAddressError(OSError):
     """An address that must not be called."""
 
 
@@ -126,7 +126,7 @@ class _Resolver(ThreadedResolver):
         # The connection is made to exactly these addresses: nothing resolves again after this.
         for result in found:
             if refusal := refused(host, result["host"]):
-                raise _RefusedError(refusal)
+                raise RefusedAddressError(refusal)
         return found
 
 
@@ -210,7 +210,7 @@ class Poster:
             msg = f"no answer within {self._timeout:g} s"
             raise Transient(self._said(target, msg), reason="timeout") from None
         except aiohttp.ClientConnectorError as e:
-            if isinstance(e.os_error, _RefusedError):
+            if isinstance(e.os_error, RefusedAddressError):
                 raise Rejected(self._said(target, str(e.os_error)), reason="address") from None
             if isinstance(e, aiohttp.ClientConnectorDNSError):
                 raise Transient(self._said(target, "name not found"), reason="dns") from None

@@ -126,6 +126,18 @@ def test_a_wrong_url_is_not_printed(kind: str) -> None:
 
 
 @every
+@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "224.0.0.1", "100.100.100.200"])
+def test_an_address_that_is_never_called_is_refused_as_written(kind: str, address: str) -> None:
+    """Whether it is called a host or a URL, a link-local or metadata address is a problem."""
+    names = {f.name for f in dataclasses.fields(load(kind)) if f.init}
+    host = f"[{address}]" if ":" in address else address
+    written = {"host": address, "url": f"http://{host}/x", "urls": [f"json://{host}/x"]}
+    for key in names & set(written):
+        with pytest.raises(ConfigError, match="never called"):
+            build(kind, **{key: written[key]})
+
+
+@every
 def test_every_secret_can_come_from_a_file(kind: str, tmp_path: Path) -> None:
     """Every key that is a secret has a *_file twin, whose absence on disk is a clear error."""
     names = {f.name for f in dataclasses.fields(load(kind)) if f.init}

@@ -240,3 +240,44 @@ def test_what_cannot_work_is_a_problem_of_the_configuration(
     table = {"host": "mail.example", "sender": "a@b.example", "to": ["c@d.example"]}
     with pytest.raises(ConfigError, match=problem):
         build_component(EmailNotifier, table | keys, "notifiers.email[0]")
+
+
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+@pytest.mark.parametrize(
+    ("address", "why"), [("169.254.169.254", "never called"), ("127.0.0.1", "write localhost")]
+)
+async def test_a_name_that_leads_where_it_must_not_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, security: str, address: str, why: str
+) -> None:
+    """What a name server says is judged before anything is sent there."""
+    tried: list[Any] = []
+    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 25))]
+    monkeypatch.setattr("aiops.notifiers.email.socket.getaddrinfo", lambda *_, **__: answer)
+    monkeypatch.setattr("aiops.notifiers.email.socket.create_connection", tried.append)
+    table = {"host": "mail.example", "sender": "a@b.example", "to": ["c@d.example"]}
+    notifier = build_component(EmailNotifier, table | {"security": security}, "email")
+
+    with pytest.raises(Rejected, match=why) as caught:
+        await notifier.send(OPENED)
+
+    assert caught.value.reason == "address"
+    assert tried == []
+
+
+async def test_every_address_of_a_name_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the first address does not answer, the next one does."""
+    async with speaking(tmp_path) as (one, notifier):
+        real = socket.getaddrinfo
+
+        def two(host: str, *rest: Any, **more: Any) -> list[Any]:
+            found = real(host, *rest, **more)
+            # Nobody listens there, and it is this machine as well.
+            other = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", one.port))
+            return [other, *found] if host == "localhost" else found
+
+        monkeypatch.setattr("aiops.notifiers.email.socket.getaddrinfo", two)
+        await notifier.send(OPENED)
+
+        assert len(one.mails) == 1
