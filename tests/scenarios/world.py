@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from aiops.delivery import Route, plan_batch
 from aiops.engine import Engine, EngineSettings
 from aiops.incidents.ledger import LedgerSettings
-from aiops.model import Alert, Command, Incident, Severity, State, Tick, Transition
+from aiops.model import Alert, ChangeEvent, Command, Incident, Severity, State, Tick, Transition
 
 T = 1_767_600_000.0  # 2026-01-05 08:00 UTC, a Monday
 STEP = 10.0
@@ -45,6 +45,10 @@ class World:
         """Let it end."""
         alert = Alert(T + self.at, f"service:{service}", name, False, Severity.ERROR)
         self._take(self.engine.feed(alert))
+
+    def change(self, entity: str, title: str, at: float) -> None:
+        """Tell now of a deploy that was made then."""
+        self._take(self.engine.feed(ChangeEvent(T + at, "deploy", entity, title)))
 
     def until(self, at: float) -> None:
         """Let time pass."""
