@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aiops.correlation.blame import awaited, called, named, starving
 from aiops.correlation.gate import work_factors
 from aiops.correlation.topology import Topology
 from aiops.entities import as_entity
@@ -18,6 +19,7 @@ MAX_SUSPECTS = 5
 WEAK = 3.0  # below this surprise an anomaly is context, not a symptom
 ONSET_SECONDS = 90.0
 STRENGTH = 0.45
+UNFELT = 0.5  # … of work that nobody feels, while others are felt to suffer
 RAREST = 8  # alerts of one entity that are weighed: more of them say the same again
 CALLS_EACH = 10.0  # calls of one callee that one request may wait for, one after the other
 FURTHEST = 100.0  # bands: further away is not more
@@ -33,6 +35,8 @@ class _Case:
     onset: float
     work: dict[str, float]
     named: dict[str, set[str]]
+    awaited: dict[str, dict[str, float]]
+    starving: dict[str, set[str]]
     topology: Topology
     commonest: float  # surprise of the alert that fires most often
     raw: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
@@ -57,8 +61,18 @@ def rank(
     usual = [a for a in bad if a.low is None or a.low > 0.0]
     work = {e: f for e, f in work_factors(usual).items() if f >= SURGE}
     commonest = min((a.surprise for a in bad if a.kind == "alert"), default=0.0)
-    case = _Case(bad, felt, onset, work, _named(bad, entities, topology), topology, commonest)
-    for entity in sorted({*entities, *case.named}):
+    case = _Case(
+        bad,
+        felt,
+        onset,
+        work,
+        named(bad, entities, topology),
+        awaited(bad),
+        starving(bad, topology),
+        topology,
+        commonest,
+    )
+    for entity in sorted({*entities, *case.named, *case.awaited, *case.starving}):
         case.raw[entity] = _entity(entity, case)
     raw = case.raw
     for change in changes:
@@ -98,6 +112,12 @@ def _entity(entity: str, case: _Case) -> tuple[float, list[str]]:
         # Who calls it and says so knows best; it need not notice itself.
         score += 0.6 + min(0.6 * len(by), 1.4)
         reasons.append(f"named in new errors of {_names(by)}")
+    if waits := case.awaited.get(entity):
+        score += min(1.2 * sum(waits.values()), 2.0)
+        reasons.append(f"calls of {_names(sorted(waits))} to it are slow or fail")
+    if silent := case.starving.get(entity):
+        score += 0.6 + min(0.6 * len(silent), 1.4)
+        reasons.append(f"no longer calls {_names(sorted(silent))}")
     if not reasons and own:
         strongest = max(own, key=lambda a: (a.surprise, a.series.id))
         reasons.append(f"{strongest.series.name}: {strongest.reason}")
@@ -107,9 +127,10 @@ def _entity(entity: str, case: _Case) -> tuple[float, list[str]]:
 def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> float:
     """Weigh what an entity shows itself: how early, how strongly, and of what kind."""
     first = min(a.since for a in case.felt.get(entity, own))
-    early = math.exp(-max(first - case.onset, 0.0) / ONSET_SECONDS)
-    score = 0.8 * early
-    if first <= case.onset and len(case.felt) > 1:
+    # Work that rose where nobody suffers is context, however early and however far it rose.
+    unfelt = bool(case.felt) and entity not in case.felt
+    score = 0.0 if unfelt else 0.8 * math.exp(-max(first - case.onset, 0.0) / ONSET_SECONDS)
+    if not unfelt and first <= case.onset and len(case.felt) > 1:
         reasons.append("first to fail")
     errors = [a for a in own if a.kind == "new_template" and a.severity >= Severity.ERROR]
     if errors:
@@ -117,7 +138,8 @@ def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> fl
         # An error about somebody else is that one's symptom.
         score += 0.2 if blames else 1.0
         reasons.append("new error line" + (" about another" if blames else ""))
-    score += STRENGTH * max(_strength(a) for a in own)
+    # What somebody waits for elsewhere is that one's symptom too.
+    score += STRENGTH * max(_strength(a) * (UNFELT if unfelt or called(a) else 1.0) for a in own)
     if rare := _rarity(own, case):
         score += rare
         reasons.append(f"{_rarest(own)} fires here, which it rarely does")
@@ -132,14 +154,20 @@ def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> fl
 
 def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
     """Weigh the call graph: trouble travels from who is called to who calls."""
-    score, reaches = 0.0, case.topology.reaches
+    starved = {e for silent in case.starving.values() for e in silent}
+    if entity in starved:
+        return -0.7  # nobody calls it: that is its caller's trouble
+    reaches = case.topology.reaches
     above = [e for e in case.felt if e != entity and reaches(e, entity)]
     callers = {e: _explains(entity, e, case) for e in above}
     suffer = sorted(e for e, share in callers.items() if share >= 0.5)
     if suffer:
         reasons.append(f"called by {_names(suffer)}, which also suffer")
-    score += min(0.6 * sum(callers.values()), 1.8)
-    callees = [e for e in {*case.felt, *case.named} if e != entity and reaches(entity, e)]
+    score = min(0.6 * sum(callers.values()), 1.8)
+    known = {*case.felt, *case.named, *case.awaited}
+    if entity not in known:
+        score *= UNFELT
+    callees = [e for e in known - starved if e != entity and reaches(entity, e)]
     return score - min(0.7 * sum(_explains(e, entity, case) for e in callees), 1.4)
 
 
@@ -172,6 +200,8 @@ def _explains(callee: str, caller: str, case: _Case) -> float:
     excesses are compared, for as many calls as one request may make. What cannot be compared may
     explain all.
     """
+    if callee in case.awaited and callee not in case.felt and callee not in case.named:
+        return case.awaited[callee].get(caller, 1.0)
     below, above = (_excess(case.felt.get(e, ())) for e in (callee, caller))
     shares = [
         min(CALLS_EACH * below[what] / above[what], 1.0) for what in below.keys() & above.keys()
@@ -214,42 +244,6 @@ def _surge(entity: str, case: _Case, reasons: list[str]) -> float:
         )
     score = min(0.4 * len(below), 1.6) - min(0.7 * len(above), 1.4)
     return score + (0.6 if entity in case.felt else 0.0)
-
-
-def _named(
-    bad: Sequence[Anomaly], entities: Sequence[str], topology: Topology
-) -> dict[str, set[str]]:
-    """Return who is named in new lines of whom: entity → the others that name it."""
-    lines = [
-        (a.entity, _words(s.text))
-        for a in bad
-        if a.kind in ("new_template", "rare_template", "error_share")
-        for s in a.samples[:1]
-    ]
-    found: dict[str, set[str]] = {}
-    for entity in sorted({*entities, *topology.entities}):
-        name = entity.partition(":")[2].lower()
-        if len(name) < 3:
-            continue
-        by = {who for who, words in lines if who != entity and name in words}
-        # Without a call graph everybody may name everybody; with one, only callers know.
-        by = {who for who in by if not topology.knows(who) or topology.reaches(who, entity)}
-        if by:
-            found[entity] = by
-    return found
-
-
-_WORD = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*")
-
-
-def _words(text: str) -> frozenset[str]:
-    """Return the words of a line, and the first parts of names like ``cart.shop.svc``."""
-    words = set(_WORD.findall(text.lower()))
-    for word in list(words):
-        words.update(re.split(r"[._-]", word))
-        parts = word.split("-")
-        words.update("-".join(parts[:n]) for n in range(1, len(parts)))
-    return frozenset(words)
 
 
 def _change(

@@ -122,3 +122,43 @@ def test_many_times_nothing_is_no_flood() -> None:
     rare = busy(STOCK, 1.0, expected=0.0001, low=-0.01, high=0.01)
     found = rank([waiting(CART, 1.2, 0.2), rare], [], CALLS)
     assert not any("times usual" in reason for s in found for reason in s.reasons)
+
+
+def test_who_is_waited_for_is_suspected_unseen() -> None:
+    """A slow network shows only where calls begin; the label says where they end."""
+    slow = anomaly("service:web", 'latency_p50{destination_service="cart.shop:8080"}')
+    first = rank([slow], (), Topology())[0]
+    assert first.entity == "service:cart"
+    assert "calls of web to it are slow or fail" in first.reasons
+
+
+def test_who_waits_for_everybody_is_slow_itself() -> None:
+    """Complaints of all callees at once say more about the one who complains."""
+    calls = {"web": ["cart", "auth", "ads"]}
+    waits = [anomaly("service:web", f'latency{{upstream="{one}"}}') for one in calls["web"]]
+    own = anomaly("service:web", "latency_p99", actual=50.0, expected=1.0, low=0.0, high=2.0)
+    assert rank([*waits, own], (), Topology(calls))[0].entity == "service:web"
+
+
+def test_an_address_is_nobody() -> None:
+    """10.0.0.7 is waited for, but it is no name that anybody knows."""
+    slow = anomaly("service:web", 'latency{server_address="10.0.0.7:5432"}')
+    assert [s.entity for s in rank([slow], (), Topology())] == ["service:web"]
+
+
+def test_callees_that_fall_silent_together_point_at_their_caller() -> None:
+    """What is measured at calls only is missing when their caller no longer calls them."""
+    calls = {"checkout": ["email", "payment"]}
+    gone = [anomaly(f"service:{one}", "metrics", kind="missing") for one in calls["checkout"]]
+    first = rank(gone, (), Topology(calls))[0]
+    assert first.entity == "service:checkout"
+    assert "no longer calls email, payment" in first.reasons
+
+
+def test_work_that_nobody_feels_is_no_cause_of_pain_elsewhere() -> None:
+    """Memory that rose far on a quiet neighbour weighs less than the one who suffers."""
+    calls = {"web": ["cart", "mail"]}
+    grown = busy("service:mail", 3.0, low=0.99, high=1.01)
+    pain = anomaly("service:cart", "latency", actual=9.0, expected=1.0, low=0.5, high=1.5)
+    ranked = rank([grown, pain, anomaly("service:web", "latency")], (), Topology(calls))
+    assert ranked[0].entity == "service:cart"
