@@ -73,6 +73,11 @@ class MetricDetection:
     def judge(self, points: Points, threshold: float) -> list[Anomaly]:
         """Score and learn one scrape; returns what stood out."""
         source, at = points.source, points.at
+        last = self._last.get(source)
+        if last is not None and at <= last:
+            # As old as what was judged, or older: it teaches nothing, and costs no rate.
+            self.facts["points_stale"] += 1
+            return []
         columns = self._columns.get(source)
         taken = self._rows.taken + self._kinds.taken
         if columns is None or columns.of is not points.columns or columns.taken != taken:
@@ -80,8 +85,7 @@ class MetricDetection:
             columns.taken = self._rows.taken + self._kinds.taken
             self.facts["series_forgotten"] += columns.taken - taken
             self._judged[source] = len(columns.kept) + len(columns.named)
-        last = self._last.get(source)
-        if last is not None and at > last:
+        if last is not None:
             pace = self._pace.get(source, at - last)
             self._pace[source] = points.interval or pace + 0.1 * ((at - last) - pace)
         self._last[source] = at
