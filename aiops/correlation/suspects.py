@@ -18,6 +18,9 @@ ENOUGH = 1.2  # below this the best suspect is a guess: say "not enough evidence
 MAX_SUSPECTS = 5
 WEAK = 3.0  # below this surprise an anomaly is context, not a symptom
 ONSET_SECONDS = 90.0
+# How certain scores are: `benchmarks/rootcause.py reliability` says how these were chosen.
+SPREAD = 0.6
+UNNAMED = 0.05  # of causes nobody who is seen is one
 STRENGTH = 0.45
 UNFELT = 0.5  # … of work that nobody feels, while others are felt to suffer
 RAREST = 8  # alerts of one entity that are weighed: more of them say the same again
@@ -87,13 +90,21 @@ def rank(
     best = max(score for score, _ in raw.values())
     if best < ENOUGH:
         return ()
-    total = sum(math.exp(score) for score, _ in raw.values())
+    belief = _belief({name: score for name, (score, _) in raw.items()})
     ordered = sorted(raw.items(), key=lambda item: (-item[1][0], item[0]))
     return tuple(
-        Suspect(name, round(math.exp(score) / total, 3), tuple(reasons))
-        for name, (score, reasons) in ordered[:MAX_SUSPECTS]
+        Suspect(name, round(belief[name], 3), tuple(reasons))
+        for name, (_, reasons) in ordered[:MAX_SUSPECTS]
         if reasons
     )
+
+
+def _belief(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return how often who has such a score is the cause, as measured on labelled faults."""
+    best = max(scores.values())
+    odds = {name: math.exp((score - best) / SPREAD) for name, score in scores.items()}
+    total = sum(odds.values()) / (1.0 - UNNAMED)
+    return {name: share / total for name, share in odds.items()}
 
 
 def _entity(entity: str, case: _Case) -> tuple[float, list[str]]:
