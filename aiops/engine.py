@@ -230,22 +230,22 @@ class Engine:
     def _pass_steps(self, at: float) -> list[Transition]:
         """Let time reach every multiple of the window width up to *at*."""
         done: list[Transition] = []
-        if self._next_step > at:
+        step, width = self._step or 0, self.settings.window.width
+        if step * width > at:
             return done
-        width = self.settings.window.width
-        ledger = self.settings.ledger
-        wait = ledger.resolve_after + self.settings.hold
-        while (now := self._next_step) <= at:
-            if self.ledger.is_at_rest(now - self._busy - width):
+        ledger, alerts, news = self.ledger, self.alerts, self.news
+        wait = self.settings.ledger.resolve_after + self.settings.hold
+        while (now := step * width) <= at:
+            if ledger.is_at_rest(now - self._busy - width):
                 # Nothing lives so long without news: the steps between are all the same.
                 now = int(at // width) * width
-            self._step = int(now // width) + 1
+            step = self._step = int(now // width) + 1
             self._move(now)
-            if self.alerts.due <= now:
-                done += self._place(self.alerts.roll(now, self.threshold()))
-            if found := self.ledger.advance(now):
-                done += self.news.say(found)
-            done += self.news.pass_time(now, wait)
+            if alerts.due <= now:
+                done += self._place(alerts.roll(now, self.threshold()))
+            if found := ledger.advance(now):
+                done += news.say(found)
+            done += news.pass_time(now, wait)
         return done
 
     def _move(self, at: float) -> None:

@@ -95,10 +95,12 @@ class News:
         if not self.caught_up and at >= self.since:
             self.caught_up = True
             done += self.say(self._ledger.tell_open(at))
-        waiting = self._live() if self._held else {}
-        done += self._weather.advance(at, len(self._held.keys() & waiting.keys()))
-        if self._held:
-            done += self._let_go(at, waiting)
+        if not self._held:
+            done += self._weather.advance(at, 0)
+        else:
+            live = self._live()
+            done += self._weather.advance(at, len(self._held.keys() & live.keys()))
+            done += self._let_go(at, live)
         return done + self._adopt(at, wait) if self._orphans else done
 
     def silences(self, at: float) -> list[Silence]:

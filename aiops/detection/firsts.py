@@ -24,6 +24,9 @@ MAX_TOLD = 5  # new templates of one window and entity that become anomalies
 MAX_FRESH = 200
 _BY_TEXT = attrgetter("masked", "entity")
 
+_Said = tuple[list[LineKind], list[tuple[bytes, int]]]
+"""Kinds of one severity, and their masked texts with the number of their lines."""
+
 
 class FirstSights:
     """Own the templates of all workloads; say which lines are new and how much that means."""
@@ -36,35 +39,23 @@ class FirstSights:
 
     def judge(self, window: LogWindow, threshold: float) -> list[Anomaly]:
         """Learn one closed window and return what was never seen before."""
-        own = window.stream.workload
-        groups: dict[str, dict[Severity, list[LineKind]]] = {}
-        for kind in window.counts:
-            entity, severity, _ = kind
-            by_severity = groups.get(entity or own)
-            if by_severity is None:
-                by_severity = groups[entity or own] = {}
-            members = by_severity.get(severity)
-            if members is None:
-                by_severity[severity] = [kind]
-            else:
-                members.append(kind)
+        groups = _grouped(window)
+        if len(groups) == 1:
+            ((name, kinds),) = groups.items()
+            return self._workload(name, kinds, window, threshold)
         found: list[Anomaly] = []
-        for name, kinds in sorted((groups or {own: {}}).items()):
+        for name, kinds in sorted(groups.items()):
             found += self._workload(name, kinds, window, threshold)
         return found
 
     def _workload(
-        self,
-        name: str,
-        kinds: dict[Severity, list[LineKind]],
-        window: LogWindow,
-        threshold: float,
+        self, name: str, kinds: dict[Severity, _Said], window: LogWindow, threshold: float
     ) -> list[Anomaly]:
         workload = self.workloads.get(name)
         if workload is None:
             own = window.stream.entity if name == window.stream.workload else name
             workload = self.workloads[name] = Workload(own)
-        elif name == window.stream.workload and workload.entity != window.stream.entity:
+        elif workload.entity != window.stream.entity and name == window.stream.workload:
             workload.entity = name  # instances that are entities of their own share a workload
         if workload.fresh:
             _expire(workload, window.end)
@@ -74,6 +65,17 @@ class FirstSights:
         if not seen:
             workload.novelty.learn(window.end, None)
             return found
+        return found + self._tell(workload, seen, window, threshold)
+
+    def _tell(
+        self,
+        workload: Workload,
+        seen: list[tuple[LineKind, str, float | None]],
+        window: LogWindow,
+        threshold: float,
+    ) -> list[Anomaly]:
+        """Weigh what is in the time after its first sight, and learn how often there is such."""
+        found: list[Anomaly] = []
         new: dict[str, tuple[LineKind, int]] = {}
         again: dict[str, tuple[LineKind, int]] = {}
         for kind, template, _ in seen:
@@ -111,7 +113,7 @@ class FirstSights:
         self,
         name: str,
         workload: Workload,
-        kinds: dict[Severity, list[LineKind]],
+        kinds: dict[Severity, _Said],
         window: LogWindow,
         rare: dict[str, tuple[LineKind, int, Episode]],
     ) -> list[tuple[LineKind, str, float | None]]:
@@ -121,24 +123,24 @@ class FirstSights:
         What returned after long goes to *rare*.
         """
         seen: list[tuple[LineKind, str, float | None]] = []
-        counts, end, fresh = window.counts, window.end, workload.fresh
+        end, fresh = window.end, workload.fresh
         latest = workload.mix.latest
         latest.clear()
-        for severity, members in sorted(kinds.items()):
+        for severity, (members, said) in sorted(kinds.items()) if len(kinds) > 1 else kinds.items():
             miner = workload.miners.get(severity)
             if miner is None:
                 label = f"{name}\x00{severity.label}"
                 miner = TemplateMiner(label, max_templates=self._max_templates)
                 workload.miners[int(severity)] = miner
             before = miner.evicted
-            ids = miner.learn([(kind.masked, counts[kind]) for kind in members], end)
+            ids = miner.learn(said, end)
             self.evicted += miner.evicted - before
             latest.parts.append((window.samples, members, ids))
-            if severity >= Severity.WARNING:
+            if severity > Severity.INFO:
                 bad = sorted(members, key=_BY_TEXT)
                 self.followed += not workload.returns
                 _see(workload, bad, ids, miner.resolve, window=window, rare=rare)
-            if not fresh and miner.newest < end:
+            if miner.newest < end and not fresh:
                 continue
             first = {template: miner.first_seen(template) for template in set(ids.values())}
             shown = {t for t, at in first.items() if at == end or t in fresh}
@@ -236,6 +238,27 @@ class FirstSights:
             seen=int(workload.novelty.windows),
             samples=shown,
         )
+
+
+def _grouped(window: LogWindow) -> dict[str, dict[Severity, _Said]]:
+    """Return what a window says by workload and severity; of none where it says nothing."""
+    own = window.stream.workload
+    groups: dict[str, dict[Severity, _Said]] = {}
+    last: tuple[str, Severity] | None = None
+    for kind, count in window.counts.items():
+        entity, severity, masked = kind
+        if last is None or severity is not last[1] or entity != last[0]:
+            last = entity, severity
+            by_severity = groups.get(entity or own)
+            if by_severity is None:
+                by_severity = groups[entity or own] = {}
+            said = by_severity.get(severity)
+            if said is None:
+                said = by_severity[severity] = ([], [])
+            members, counts = said
+        members.append(kind)
+        counts.append((masked, count))
+    return groups or {own: {}}
 
 
 def _see(

@@ -71,6 +71,7 @@ class Flows:
         self._sorted: list[_Flow] | None = None
         self._heard: list[int] = []  # places of sorted flows that have a row, and these rows
         self._numbers = np.zeros(0, np.int64)
+        self._heard_flows: tuple[list[_Flow], list[Series]] = [], []
         self._rows = Rows(SeriesBank(max_rows=MAX_FLOWS))
         self._keep_quiet = math.exp(-period / QUIET_MEMORY)
         self._keep_pause = math.exp(-period / PAUSE_MEMORY)
@@ -134,11 +135,11 @@ class Flows:
             flow.share.learn(flow.errors, flow.lines, mark)
             flow.lines = flow.errors = 0
             flow.worst = ()
-        heard = [flows[n] for n in self._heard]
+        heard, volumes = self._heard_flows
         said = [values[n] for n in self._heard]
         surges, scores = self._rows.judge(
             self._numbers,
-            [flow.volume for flow in heard],
+            volumes,
             mark,
             np.array(said),
             threshold=threshold,
@@ -174,6 +175,8 @@ class Flows:
             rows, _ = self._rows.rows_of(series, self.period)
             kept = np.flatnonzero(rows >= 0)
             self._heard, self._numbers = kept.tolist(), rows[kept]
+            heard = [self._sorted[n] for n in self._heard]
+            self._heard_flows = heard, [flow.volume for flow in heard]
         return self._sorted
 
     def _listen(self, flow: _Flow, value: float, expected: float, seen: int, mark: float) -> None:

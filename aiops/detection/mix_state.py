@@ -60,7 +60,8 @@ class MixOf:
         """Add what the templates counted since the last mark; make room for new templates."""
         last, mix = self.last, self.mix
         merged = False
-        for key in [key for key in last if key not in counts]:
+        gone = () if last.keys() <= counts.keys() else [k for k in last if k not in counts]
+        for key in gone:
             into = resolve(key)
             del last[key]
             self.gathered.pop(key, None)
@@ -73,9 +74,10 @@ class MixOf:
         if merged:
             self.gathered.clear()  # what was said by whom is not known for this time
         else:
+            gathered = self.gathered
             for key, before in last.items():
                 if (more := counts[key] - before) > 0:
-                    self.gathered[key] = self.gathered.get(key, 0.0) + more
+                    gathered[key] = gathered.get(key, 0.0) + more
         for key in last:
             last[key] = counts[key]
         if len(counts) > len(last):

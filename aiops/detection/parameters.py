@@ -8,6 +8,7 @@ line of a window is the same however the stream is cut.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -48,12 +49,17 @@ class _Watched:
     measures: list[Measure] = field(default_factory=list)
     values: list[list[float]] = field(default_factory=list)
     largest: list[SampleLine | None] = field(default_factory=list)
+    _series: dict[int, Series] = field(default_factory=dict)
 
     def series(self, n: int) -> Series:
         """Return the series of the n-th measure: the template with its place marked."""
-        words, place = self.text.split(WILD), self.measures[n].place
-        marked = f"{WILD.join(words[: place + 1])}<#>{WILD.join(words[place + 1 :])}"
-        return Series(self.entity, f"<#> in {harmless(marked)}", "log", self.measures[n].unit)
+        known = self._series.get(n)
+        if known is None:
+            words, place = self.text.split(WILD), self.measures[n].place
+            marked = f"{WILD.join(words[: place + 1])}<#>{WILD.join(words[place + 1 :])}"
+            name = f"<#> in {harmless(marked)}"
+            known = self._series[n] = Series(self.entity, name, "log", self.measures[n].unit)
+        return known
 
 
 class Parameters:
@@ -69,7 +75,7 @@ class Parameters:
 
     def __len__(self) -> int:
         """Return how many judgements that makes in the mean for each mark."""
-        return int(np.ceil(len(self._rows) * self._period / EVERY))
+        return math.ceil(len(self._rows) * self._period / EVERY)
 
     def add(self, window: LogWindow) -> None:
         """Look at one line of each steady kind of a closed window."""
@@ -90,7 +96,8 @@ class Parameters:
         sample = window.samples.get(kind)
         if sample is None:
             return
-        readings = read(known.text, sample.text.partition("\n")[0][:_LONGEST])
+        line = sample.text.partition("\n")[0][:_LONGEST]
+        readings = read(known.text, line)
         if known.studied is not None:
             known.studied.append(readings or [])
             if len(known.studied) >= STUDY:
@@ -99,7 +106,7 @@ class Parameters:
                 known.largest = [None] * len(known.measures)
                 known.studied = None
         elif readings is not None:
-            self._gather(known, readings, sample)
+            self._gather(known, readings, sample, line)
 
     def _begin(self, workload: str, kind: LineKind, window: LogWindow) -> _Watched | None:
         if len(self._kinds) >= MAX_KINDS or self._of.get(workload, 0) >= MAX_OF_WORKLOAD:
@@ -114,16 +121,18 @@ class Parameters:
         return known
 
     @staticmethod
-    def _gather(known: _Watched, readings: list[Reading | None], sample: SampleLine) -> None:
+    def _gather(
+        known: _Watched, readings: list[Reading | None], sample: SampleLine, line: str
+    ) -> None:
         for n, measure in enumerate(known.measures):
             reading = readings[measure.place] if measure.place < len(readings) else None
             if reading is None:
                 continue
             squeezed = measure.squeeze(measure.value_of(reading))
-            if squeezed > max(known.values[n], default=-np.inf):
-                text = redact(sample.text.partition("\n")[0][:_LONGEST])
-                known.largest[n] = replace(sample, text=text)
-            known.values[n].append(squeezed)
+            values = known.values[n]
+            if not values or squeezed > max(values):
+                known.largest[n] = SampleLine(sample.at, sample.stream, line)
+            values.append(squeezed)
 
     # --- every few minutes ------------------------------------------------------------------
 
@@ -168,7 +177,7 @@ class Parameters:
         kinds = [
             [workload, *kind, w.entity, _saved(w), [[m.place, m.unit, m.scale] for m in w.measures],
              [list(v) for v in w.values],
-             [None if s is None else [s.at, s.stream, s.text] for s in w.largest]]
+             [None if s is None else [s.at, s.stream, redact(s.text)] for s in w.largest]]
             for (workload, kind), w in self._kinds.items()
         ]  # fmt: skip
         bank, arrays = self._rows.to_state()

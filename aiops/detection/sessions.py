@@ -150,8 +150,10 @@ class SessionFlows:
 
     def roll(self, mark: float, period: float, threshold: float) -> list[Anomaly]:
         """End the sessions that were quiet long enough at *mark* and judge the minute's share."""
-        minute = _Minute(mark, period, threshold)
         found: list[Anomaly] = []
+        if not self._flows:
+            return found
+        minute = _Minute(mark, period, threshold)
         for _, flow in sorted(self._flows.items()):
             over = [(o.last, s) for s, o in flow.open.items() if o.last + flow.rule.idle <= mark]
             flow.ended, flow.odd = len(over), 0

@@ -120,6 +120,8 @@ class Siblings:
         self, minute: Sequence[Spoken], found: Sequence[Anomaly], mark: float, threshold: float
     ) -> list[Anomaly]:
         """Return *found* with what instances share made one, and who is unlike its siblings."""
+        if not minute and not self._began:
+            return list(found)
         groups = self._groups(minute)
         return [
             *(self._fold(found, minute, groups) if found or self._began else ()),
