@@ -164,6 +164,37 @@ def test_a_line_that_moved_and_stands_still_is_told() -> None:
     assert flat[0].seen == 220
 
 
+def test_a_line_that_rests_as_ever_is_not_told() -> None:
+    """What stood still for an hour every few hours may do so again."""
+    page, found = Page("queue_celsius"), []
+    for _ in range(8):
+        for _ in range(180):
+            found += page.see({"queue_celsius": page.moving(20.0)})
+        for _ in range(60):
+            found += page.see({"queue_celsius": 20.0})
+    assert [a for a in found if a.kind == "flat" and a.at > T + 5 * 240 * MINUTE] == []
+
+
+def test_a_line_that_never_moved_may_stand_still() -> None:
+    """A limit, a version, a number of processors: constant for good, or changed once a day."""
+    page = Page("limit_bytes", "processors")
+    for n in range(900):
+        at_rest = {"limit_bytes": 4096.0 if n < 500 else 8192.0, "processors": 16.0}
+        assert [a for a in page.see(at_rest) if a.kind == "flat"] == []
+
+
+def test_a_counter_that_stands_still_is_told_as_its_rate() -> None:
+    """Work that ended: from five a second to nothing."""
+    page, sent = Page("sent_total", kind="counter"), 0.0
+    for _ in range(300):
+        sent += 300.0 + 6.0 * page.moving(0.0)
+        page.see({"sent_total": sent})
+    found = [a for _ in range(5) for a in page.see({"sent_total": sent})]
+    assert found
+    assert (found[0].actual, found[0].unit) == (0.0, "/s")
+    assert found[0].expected == pytest.approx(5.0, rel=0.1)
+
+
 def test_a_beat_that_is_overdue_is_told() -> None:
     """A job that ended every ten minutes and no longer does."""
     page = Page("backup_last_success_timestamp_seconds")
@@ -318,6 +349,21 @@ def test_units_and_kinds_can_be_said() -> None:
     assert found.unit == "bytes/s"
     assert found.actual == pytest.approx(1e6 / 60.0)
     assert found.expected == pytest.approx(1000.0, rel=0.1)
+
+
+def test_a_bad_direction_can_be_said() -> None:
+    """Of a name that says nothing, or the wrong thing, a rule says which way is worth telling."""
+    assert told(MetricRule("success_total", direction="up"), 30.0, "success_total")
+    assert told(MetricRule("success_total", direction="up"), 1.0, "success_total") == []
+
+
+def test_a_detector_can_be_named_for_all_of_an_entity() -> None:
+    """A rule fits entity and name: a whole target gets the detector, and no other."""
+    rule = MetricRule("service:cart/*", detector="river.anomaly.StandardAbsoluteDeviation")
+    found = told(rule, 30.0)
+    assert "river" in {a.kind for a in found}
+    other = MetricRule("service:pay/*", detector="river.anomaly.StandardAbsoluteDeviation")
+    assert "river" not in {a.kind for a in told(other, 30.0)}
 
 
 def test_what_is_ignored_is_not_judged() -> None:
