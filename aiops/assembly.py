@@ -110,6 +110,7 @@ def build(settings: Settings, *, paths: Sequence[str] = (), stdin: bool = False)
         Route(
             name=n.name,
             min_severity=Severity[str(getattr(n, "min_severity", "warning")).upper()],
+            updates=bool(getattr(n, "updates", True)),
             second=n.name in settings.alerting.escalate_to,
         )
         for n in notifiers

@@ -6,7 +6,7 @@ machine. Everything that loops, or works through a text, pays for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
@@ -121,7 +121,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
         return isinstance(owner, str | dict) and name in _METHODS
 
-    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # Jinja mangles these names
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call what may be called, for its price."""
         _pay(context, getattr(obj, "__self__", None))
         return super().call(context, obj, *args, **kwargs)
@@ -142,8 +142,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return found
 
 
-def _through(node: nodes.Expr, name: str) -> nodes.Filter:
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+def _through(node: nodes.Node, name: str) -> nodes.Filter:
+    return nodes.Filter(cast("nodes.Expr", node), name, [], [], None, None, lineno=node.lineno)
 
 
 def _pay(context: Context, value: Any) -> None:

@@ -15,5 +15,6 @@ NOTIFIERS = {
     "ntfy": "aiops.notifiers.ntfy:NtfyNotifier",
     "email": "aiops.notifiers.email:EmailNotifier",
     "exec": "aiops.notifiers.exec:ExecNotifier",
+    "apprise": "aiops.notifiers.apprise:AppriseNotifier",
     "alertmanager": "aiops.notifiers.alertmanager:AlertmanagerNotifier",
 }

@@ -38,6 +38,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
         "password": SECRET,
     },
     "exec": {"command": ["/bin/true", SECRET], "environment": {"KEY": SECRET}},
+    "apprise": {"urls": [f"json://aiops:{SECRET}@hooks.example/x"]},
     "alertmanager": {"url": f"http://user:{SECRET}@alerts.example:9093", "token": SECRET},
 }
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 RECEIVERS = {
     "alertmanager": "Alertmanager",
+    "apprise": "Apprise",
     "discord": "Discord",
     "email": "Email",
     "exec": "Exec",
