@@ -7,7 +7,8 @@ a request brings is shown again: what a page says comes from the incident or sta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Final
 from urllib.parse import parse_qsl
@@ -21,10 +22,9 @@ from aiops.model import Incident, State
 from aiops.redaction import harmless
 from aiops.storage import Once, SpentError
 from aiops.web.desk import Desk
+from aiops.web.given import Clock
 from aiops.web.guards import BODY_WITHIN
 from aiops.wire import rfc3339
-
-Clock = Callable[[], float]
 
 _BODY: Final = 8192
 _TEXT: Final = 200
@@ -69,12 +69,12 @@ class _Said(Exception):
         self.status, self.head, self.text = status, head, text
 
 
+@dataclass(frozen=True, slots=True)
 class Acting:
     """Show what a link permits, and do it once."""
 
-    def __init__(self, desk: Desk, clock: Clock) -> None:
-        self._desk = desk
-        self._clock = clock
+    desk: Desk
+    clock: Clock
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of links."""
@@ -90,7 +90,7 @@ class Acting:
 
     async def _ask(self, request: web.Request) -> web.Response:
         permit, incident = await self._permitted(request)
-        if await self._desk.is_spent(permit.nonce):
+        if await self.desk.is_spent(permit.nonce):
             raise _used()
         head, text = _ASKS[permit.verb]
         fields = _fields(permit.verb, incident)
@@ -105,25 +105,25 @@ class Acting:
         by = _short(form.get("by", "")) or f"a reader of {harmless(permit.receiver)}"
         once = Once(permit.nonce, permit.until)
         try:
-            await self._desk.command(kind, incident.id, by, args, once=once)
+            await self.desk.command(kind, incident.id, by, args, once=once)
         except SpentError:
             raise _used() from None
         head, _ = _ASKS[permit.verb]
         return _page(200, "Done", f"{_about(incident)}<p>Noted: {escape(head.lower())}.</p>")
 
     async def _permitted(self, request: web.Request) -> tuple[Permit, Incident]:
-        links = self._desk.links
+        links = self.desk.links
         if links is None:
             raise _Said(404, "No links here", "Set web.external_url to have links in messages.")
         try:
-            permit = links.read(request.query.get("token", ""), self._clock())
+            permit = links.read(request.query.get("token", ""), self.clock())
         except LinkError as e:
             if e.expired:
                 text = "Use aiops incidents, or a link in a newer message."
                 raise _Said(410, "This link has expired", text) from None
             text = "It is cut short, changed, or of another installation. Copy all of it."
             raise _Said(400, "This link cannot be used", text) from None
-        incident = await self._desk.find(permit.incident)
+        incident = await self.desk.find(permit.incident)
         if incident is None:
             raise _Said(410, "This incident is gone", "Its record was deleted after its time.")
         if permit.verb is Verb.ACK and incident.state in _OVER:
@@ -147,7 +147,7 @@ class Acting:
             span = _SPANS.get(form.get("span", ""))
             if span is None:
                 raise _Said(400, "For how long?", "Go back and choose one of the times.")
-            args["until"] = repr(self._clock() + span)
+            args["until"] = repr(self.clock() + span)
         return "feedback", args
 
 

@@ -18,6 +18,7 @@ from aiops.moments import read_time
 from aiops.redaction import harmless
 from aiops.storage import DeadLetter
 from aiops.web.desk import Counter, Desk
+from aiops.web.given import clip, needed, text_of
 from aiops.web.guards import RefusedError, answer, read_body
 from aiops.web.handling import Handling
 from aiops.web.remembering import Remembering
@@ -26,7 +27,7 @@ from aiops.wire import rfc3339, series_json, to_json
 
 MOST: Final = 1000
 USUAL: Final = 100
-_TEXT: Final = 500
+_SAY: Final = "say what changed"
 _OVER = (State.RESOLVED, State.CLOSED)
 
 
@@ -106,15 +107,15 @@ class Api:
             raise RefusedError(409, f"incident {incident.id} is {incident.state} already")
         if verb == "ack" and incident.state is State.CANDIDATE:
             raise RefusedError(409, f"incident {incident.id} is a candidate nobody was told of")
-        note = _text(body.note, "note")
+        note = text_of(body.note, "note")
         args = {"note": note} if note and verb == "resolve" else {}
-        command = await self._desk.command(verb, incident.id, _text(body.by, "by"), args)
+        command = await self._desk.command(verb, incident.id, text_of(body.by, "by"), args)
         return answer({"id": incident.id, "command": verb, "seq": command.seq}, 202)
 
     async def change(self, request: web.Request) -> web.Response:
         body = await read_body(request, Change)
-        entity = as_entity(_needed(body.entity, "entity"))
-        title, kind = _needed(body.title, "title"), _needed(body.kind, "kind")
+        entity = as_entity(needed(body.entity, "entity", _SAY))
+        title, kind = needed(body.title, "title", _SAY), needed(body.kind, "kind", _SAY)
         event = ChangeEvent(self._moment(body.at), kind, entity, title)
         await self._desk.change(event)
         shown = {"at": rfc3339(event.at), "kind": kind, "entity": entity, "title": title}
@@ -191,7 +192,7 @@ class Api:
             return self._clock()
         at = read_time(str(value))
         if at is None or at < 0:
-            raise RefusedError(400, f"at = {_clip(str(value))}: give RFC 3339 or epoch seconds")
+            raise RefusedError(400, f"at = {clip(str(value))}: give RFC 3339 or epoch seconds")
         return at
 
     async def _find(self, wanted: str) -> Incident:
@@ -203,9 +204,9 @@ class Api:
             return near[0]
         if near:
             raise RefusedError(
-                404, f"{len(near)} incidents begin with {_clip(wanted)}; give more of it"
+                404, f"{len(near)} incidents begin with {clip(wanted)}; give more of it"
             )
-        raise RefusedError(404, f"no incident {_clip(wanted)}; see /api/v1/incidents")
+        raise RefusedError(404, f"no incident {clip(wanted)}; see /api/v1/incidents")
 
 
 def _dead(letter: DeadLetter) -> dict[str, Any]:
@@ -243,14 +244,14 @@ def _only(request: web.Request, *known: str) -> None:
     for name in request.query:
         if name not in known:
             allowed = ", ".join(known) or "nothing"
-            raise RefusedError(400, f"unknown parameter {_clip(name)}; known: {allowed}")
+            raise RefusedError(400, f"unknown parameter {clip(name)}; known: {allowed}")
 
 
 def _limit(text: str | None) -> int:
     if text is None:
         return USUAL
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
-        raise RefusedError(400, f"limit = {_clip(text)}: give a number from 1 to {MOST}")
+        raise RefusedError(400, f"limit = {clip(text)}: give a number from 1 to {MOST}")
     return int(text)
 
 
@@ -261,21 +262,4 @@ def _state(text: str | None) -> State | None:
         return State(text)
     except ValueError:
         known = ", ".join(State)
-        raise RefusedError(400, f"state = {_clip(text)}: no such state; known: {known}") from None
-
-
-def _needed(text: str, name: str) -> str:
-    text = _text(text, name)
-    if not text:
-        raise RefusedError(400, f"{name}: empty; say what changed")
-    return text
-
-
-def _text(text: str, name: str) -> str:
-    if len(text) > _TEXT:
-        raise RefusedError(400, f"{name}: {len(text)} characters; give at most {_TEXT}")
-    return harmless(text).strip()
-
-
-def _clip(text: str) -> str:
-    return repr(harmless(text[:80]))
+        raise RefusedError(400, f"state = {clip(text)}: no such state; known: {known}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -15,14 +15,12 @@ from aiops.moments import read_time
 from aiops.quantities import parse_duration
 from aiops.redaction import harmless
 from aiops.web.desk import Desk
+from aiops.web.given import Clock, Find, text_of
 from aiops.web.guards import RefusedError, answer, read_body
 from aiops.wire import rfc3339
 
 LONGEST: Final = 366 * 86400.0
-_TEXT: Final = 500
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
-
-Find = Callable[[str], Awaitable[Incident]]
 
 
 class Decision(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,13 +55,13 @@ class Edit(msgspec.Struct, forbid_unknown_fields=True):
     by: str = ""
 
 
+@dataclass(frozen=True, slots=True)
 class Handling:
     """Turn decisions into commands: one committed row before the answer."""
 
-    def __init__(self, desk: Desk, find: Find, clock: Callable[[], float]) -> None:
-        self._desk = desk
-        self._find = find
-        self._clock = clock
+    desk: Desk
+    find: Find
+    clock: Clock
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of decisions and silences."""
@@ -77,24 +75,24 @@ class Handling:
 
     async def decide(self, request: web.Request) -> web.Response:
         body: Decision = await read_body(request, Decision)
-        verb, incident = request.match_info["verb"], await self._find(request.match_info["id"])
+        verb, incident = request.match_info["verb"], await self.find(request.match_info["id"])
         if incident.state not in _LIVE:
             problem = f"incident {incident.id} is {incident.state}, neither open nor acknowledged"
             raise RefusedError(409, problem)
         if verb == "snooze":
             args = {"until": repr(self._end(body.until, body.duration))}
         elif verb == "assign":
-            args = {"to": _text(body.to, "to")}
+            args = {"to": text_of(body.to, "to")}
         elif verb == "merge":
             args = {"into": await self._other(body.into, incident)}
         else:
             args = {"entity": _leaving(body.entity, incident)}
-        command = await self._desk.command(verb, incident.id, _text(body.by, "by"), args)
+        command = await self.desk.command(verb, incident.id, text_of(body.by, "by"), args)
         return answer({"id": incident.id, "command": verb, "seq": command.seq, **args}, 202)
 
     async def silences(self, _: web.Request) -> web.Response:
-        now = self._clock()
-        found = sorted(await self._desk.silences(now), key=lambda s: (-s.starts, s.id))
+        now = self.clock()
+        found = sorted(await self.desk.silences(now), key=lambda s: (-s.starts, s.id))
         return answer({"silences": [shown(s, now) for s in found]})
 
     async def silence(self, request: web.Request) -> web.Response:
@@ -105,15 +103,15 @@ class Handling:
             known = ", ".join(s.label for s in Severity)
             raise RefusedError(400, f"severity = {body.severity[:40]!r}: known: {known}")
         for name in ("entity", "text", "reason"):
-            args[name] = _text(getattr(body, name), name)
+            args[name] = text_of(getattr(body, name), name)
         if not args["reason"]:
             raise RefusedError(400, "reason: empty; say why")
         if not args["entity"] and not args["text"]:
             raise RefusedError(400, 'entity and text: both empty; entity "*" silences everything')
-        now = self._clock()
-        if sum(s.is_active(now) for s in await self._desk.silences(now)) >= MAX_ACTIVE:
+        now = self.clock()
+        if sum(s.is_active(now) for s in await self.desk.silences(now)) >= MAX_ACTIVE:
             raise RefusedError(409, f"{MAX_ACTIVE} silences are active; expire some of them")
-        command = await self._desk.command("silence", "", _text(body.by, "by"), args)
+        command = await self.desk.command("silence", "", text_of(body.by, "by"), args)
         until = rfc3339(ends)
         return answer({"id": f"sil_{command.seq}", "until": until, "seq": command.seq}, 202)
 
@@ -122,7 +120,7 @@ class Handling:
         args = {}
         if body.until is not None or body.duration is not None:
             args["until"] = repr(self._end(body.until, body.duration))
-        if reason := _text(body.reason, "reason"):
+        if reason := text_of(body.reason, "reason"):
             args["reason"] = reason
         if not args:
             raise RefusedError(400, "nothing to change; give until, duration or reason")
@@ -130,31 +128,31 @@ class Handling:
 
     async def expire(self, request: web.Request) -> web.Response:
         body: Edit = await read_body(request, Edit)
-        args = {"until": repr(self._clock())}
+        args = {"until": repr(self.clock())}
         return await self._change(request.match_info["id"], body.by, args)
 
     async def _change(self, name: str, by: str, args: dict[str, str]) -> web.Response:
-        now = self._clock()
-        known = [s for s in await self._desk.silences(now) if s.id == name]
+        now = self.clock()
+        known = [s for s in await self.desk.silences(now) if s.id == name]
         if not known:
             raise RefusedError(404, f"no silence {harmless(name[:80])!r}; see /api/v1/silences")
         if not known[0].is_active(now):
             raise RefusedError(409, f"silence {name} is over; what is over stays as it was")
         if not name.startswith(("sil_", "snooze_")):
             raise RefusedError(409, f"{name} is configured; change [[maintenance]]")
-        command = await self._desk.command("silence-edit", name, _text(by, "by"), args)
+        command = await self.desk.command("silence-edit", name, text_of(by, "by"), args)
         return answer({"id": name, "seq": command.seq}, 202)
 
     async def _other(self, wanted: str, incident: Incident) -> str:
         if not wanted:
             raise RefusedError(400, "into: empty; name the incident that goes on")
-        into = await self._find(wanted)
+        into = await self.find(wanted)
         if into.id == incident.id or into.state not in _LIVE:
             raise RefusedError(409, f"into = {into.id}: must be another incident that is open")
         return into.id
 
     def _end(self, until: str | float | None, duration: str | float | None) -> float:
-        now = self._clock()
+        now = self.clock()
         if (until is None) == (duration is None):
             raise RefusedError(400, "give either until or duration")
         at = read_time(str(until)) if until is not None else None
@@ -194,9 +192,3 @@ def _leaving(wanted: str, incident: Incident) -> str:
         known = harmless(", ".join(sorted(seen)[:10]))
         raise RefusedError(409, f"entity {wanted[:80]!r} cannot leave; of it are: {known}")
     return entity
-
-
-def _text(text: str, name: str) -> str:
-    if len(text) > _TEXT:
-        raise RefusedError(400, f"{name}: {len(text)} characters; give at most {_TEXT}")
-    return harmless(text).strip()
