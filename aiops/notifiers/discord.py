@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from aiops.config import Duration, Secret, read_secret
-from aiops.errors import ConfigError
+from aiops.config import Duration, Secret
 from aiops.notifiers.markdown import fenced, headline, offers
 from aiops.notifiers.post import (
     Poster,
     Url,
     asking,
-    checked_url,
+    given_url,
     said,
     told_to_wait,
     under,
@@ -61,10 +60,7 @@ class DiscordNotifier:
 
     def __post_init__(self) -> None:
         where = f'notifiers.discord "{self.name}"'
-        given = read_secret(self.url, self.url_file, f"{where}.url_file")
-        if given is None:
-            raise ConfigError([f"{where}.url: missing; set url or url_file"])
-        self._url = checked_url(given, f"{where}.url_file")
+        self._url = given_url(self.url, self.url_file, where)
         self._poster = Poster(self.name, self.timeout)
 
     async def send(self, notification: Notification) -> str | None:

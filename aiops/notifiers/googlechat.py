@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from aiops.config import Duration, Secret, read_secret
-from aiops.errors import ConfigError
+from aiops.config import Duration, Secret
 from aiops.notifiers.markdown import fenced, headline, literal
-from aiops.notifiers.post import Poster, Url, asking, checked_url, said
+from aiops.notifiers.post import Poster, Url, asking, given_url, said
 from aiops.notifiers.wording import octets, offered, units, words
 from aiops.redaction import harmless
 
@@ -45,10 +44,7 @@ class GooglechatNotifier:
 
     def __post_init__(self) -> None:
         where = f'notifiers.googlechat "{self.name}"'
-        given = read_secret(self.url, self.url_file, f"{where}.url_file")
-        if given is None:
-            raise ConfigError([f"{where}.url: missing; set url or url_file"])
-        url = checked_url(given, f"{where}.url_file")
+        url = given_url(self.url, self.url_file, where)
         # A thread that is gone must not lose the message.
         self._url = asking(url, messageReplyOption="REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD")
         self._poster = Poster(self.name, self.timeout)

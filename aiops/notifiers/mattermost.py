@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from aiops.config import Duration, Secret, read_secret
-from aiops.errors import ConfigError
+from aiops.config import Duration, Secret
 from aiops.notifiers.markdown import attached
-from aiops.notifiers.post import Poster, Url, checked_url, said
+from aiops.notifiers.post import Poster, Url, given_url, said
 from aiops.redaction import harmless
 
 if TYPE_CHECKING:
@@ -41,10 +40,7 @@ class MattermostNotifier:
 
     def __post_init__(self) -> None:
         where = f'notifiers.mattermost "{self.name}"'
-        given = read_secret(self.url, self.url_file, f"{where}.url_file")
-        if given is None:
-            raise ConfigError([f"{where}.url: missing; set url or url_file"])
-        self._url = checked_url(given, f"{where}.url_file")
+        self._url = given_url(self.url, self.url_file, where)
         self._poster = Poster(self.name, self.timeout)
 
     async def send(self, notification: Notification) -> None:

@@ -22,7 +22,7 @@ from aiohttp.resolver import ThreadedResolver
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from aiops import __version__
-from aiops.config import Secret
+from aiops.config import Secret, read_secret
 from aiops.errors import ConfigError, Rejected, Transient
 
 if TYPE_CHECKING:
@@ -66,6 +66,14 @@ def checked_url(text: str, what: str) -> SecretStr:
         return _checked(SecretStr(text))
     except ValueError as e:
         raise ConfigError([f"{what}: {e}"]) from None
+
+
+def given_url(url: SecretStr | None, file: str | None, where: str) -> SecretStr:
+    """Return the URL of a channel from its table or its file; raises ``ConfigError``."""
+    given = read_secret(url, file, f"{where}.url_file")
+    if given is None:
+        raise ConfigError([f"{where}.url: missing; set url or url_file"])
+    return checked_url(given, f"{where}.url_file")
 
 
 Key = Annotated[Secret, BeforeValidator(hidden)]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from aiops.config import Duration, Secret, read_secret
-from aiops.errors import ConfigError, Rejected, Transient
+from aiops.config import Duration, Secret
+from aiops.errors import Rejected, Transient
 from aiops.notifiers.markdown import attached
-from aiops.notifiers.post import Poster, Url, checked_url, said, told_to_wait
+from aiops.notifiers.post import Poster, Url, given_url, said, told_to_wait
 from aiops.redaction import harmless
 
 if TYPE_CHECKING:
@@ -45,10 +45,7 @@ class RocketchatNotifier:
 
     def __post_init__(self) -> None:
         where = f'notifiers.rocketchat "{self.name}"'
-        given = read_secret(self.url, self.url_file, f"{where}.url_file")
-        if given is None:
-            raise ConfigError([f"{where}.url: missing; set url or url_file"])
-        self._url = checked_url(given, f"{where}.url_file")
+        self._url = given_url(self.url, self.url_file, where)
         self._poster = Poster(self.name, self.timeout)
 
     async def send(self, notification: Notification) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from aiops.config import Duration, Secret, read_secret
-from aiops.errors import ConfigError
+from aiops.config import Duration, Secret
 from aiops.notifiers.mrkdwn import FORM, heed, message, verdict
-from aiops.notifiers.post import Poster, Url, checked_url
+from aiops.notifiers.post import Poster, Url, given_url
 
 if TYPE_CHECKING:
     from aiops.model import Notification
@@ -38,10 +37,7 @@ class SlackNotifier:
 
     def __post_init__(self) -> None:
         where = f'notifiers.slack "{self.name}"'
-        given = read_secret(self.url, self.url_file, f"{where}.url_file")
-        if given is None:
-            raise ConfigError([f"{where}.url: missing; set url or url_file"])
-        self._url = checked_url(given, f"{where}.url_file")
+        self._url = given_url(self.url, self.url_file, where)
         self._poster = Poster(self.name, self.timeout)
 
     async def send(self, notification: Notification) -> None:
