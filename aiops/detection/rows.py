@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,7 @@ class Rows:
             if lacking > 0 and self._now > self._full_until:
                 self._forget(lacking)
             granted = self.bank.add(len(fresh), interval=interval)
-            self._row.update(zip(fresh, granted.tolist(), strict=False))
+            self._row.update(zip(map(sys.intern, fresh), granted.tolist(), strict=False))
             top = int(granted.max(initial=-1)) + 1
             if top > len(self._judged_at):
                 room = np.zeros(max(top, len(self._judged_at) * 3 // 2))

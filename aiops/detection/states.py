@@ -7,6 +7,7 @@ fact and no draw from a distribution. What must be learned is only how often it 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,7 @@ class States:
         kept = rows >= 0
         of = np.array(chosen, np.intp)[kept]
         named = tuple(series[i] for i in of.tolist())
-        places = {one.id: n for n, one in enumerate(named)}
+        places = {sys.intern(one.id): n for n, one in enumerate(named)}
         return Stated(rows[kept], of, np.array(bad, np.float64)[kept], named, places)
 
     def see(

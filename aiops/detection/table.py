@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class Table:
                 row = self._top
                 self._top += 1
                 self._grow()
-            self._row[one] = row
+            self._row[sys.intern(one)] = row
             for name, (_, start) in self._fields.items():
                 self._arrays[name][row] = start
 

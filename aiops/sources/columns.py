@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +50,8 @@ class Columns:
         """Return the column of a series, a new one when it has none."""
         place = self._places.get(series.id)
         if place is None:
-            place = self._places[series.id] = len(self._series)
+            # Every part that knows a series keys it by its id: one text for all of them.
+            place = self._places[sys.intern(series.id)] = len(self._series)
             self._series.append(series)
             self._set = None
         elif self._series[place] != series:
@@ -73,7 +75,7 @@ class Columns:
             return None
         moved = np.where(stays, np.cumsum(stays) - 1, -1)
         self._series = [s for s, keep in zip(self._series, stays, strict=True) if keep]
-        self._places = {s.id: place for place, s in enumerate(self._series)}
+        self._places = {sys.intern(s.id): place for place, s in enumerate(self._series)}
         self._missed = self._missed[stays]
         self._set = None
         return moved
