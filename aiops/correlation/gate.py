@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aiops.correlation.measures import figure, measure
+from aiops.correlation.measures import figure
 from aiops.model import Anomaly, Severity
 
 YOUNG = 240  # samples: until then a series needs company, or to last
@@ -101,14 +101,14 @@ def _together(ranked: Sequence[Anomaly], chance: Odds) -> bool:
     """Return whether independent pieces, the strongest first, are enough together."""
     first, *others = ranked
     total, pieces = _believed(first), 1
-    entities, figures, measures = {first.entity}, {figure(first)}, {measure(first.series.name)}
+    entities, figures, names = {first.entity}, {figure(first)}, {first.series.name}
     for other in others:
         what = figure(other)
         if what in figures:
             continue  # p95 beside p50 is no company
         # The same entity, or the same measure elsewhere (common traffic), shares its causes.
         own = other.entity in entities
-        weight = DEPENDENT if own or what[1] in measures else 1.0
+        weight = DEPENDENT if own or other.series.name in names else 1.0
         by_chance = chance.coincidence if own else max(chance.strangers, chance.coincidence)
         gained = weight * (_believed(other) - by_chance)
         if gained > 0.0:
@@ -116,7 +116,7 @@ def _together(ranked: Sequence[Anomaly], chance: Odds) -> bool:
             pieces += 1
         entities.add(other.entity)
         figures.add(what)
-        measures.add(what[1])
+        names.add(other.series.name)
         if len(figures) >= PIECES:
             break
     return pieces > 1 and total >= chance.threshold + COMPANY
