@@ -25,7 +25,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from rootcause import INCIDENTS, START, TEACHES, play, tvdiag, wilson
+from _labelled import INCIDENTS, START, TEACHES, tvdiag
+from rootcause import play, wilson
 
 FLOORS = {"hotel": (0.80, 0.90), "sockshop": (0.65, 0.80)}
 SHOWN = 3
@@ -61,8 +62,8 @@ def labels_of(path: Path) -> list[Label]:
 
 def shown(path: Path) -> dict[int, Sequence[int]]:
     """Return for each fault that was told the past faults that its first story pointed to."""
-    (case,) = list(tvdiag(path))
-    stories = play(case)
+    labelled = tvdiag(path)
+    stories = play(labelled.cases[0], labelled.calls)
     about = {i.id: int((at - START) // 3600.0) for at, i in stories}
     told: dict[int, Sequence[int]] = {}
     for at, incident in stories:

@@ -1,69 +1,47 @@
 """Name the cause of labelled faults through the real engine, beside the random floor.
 
-Run: `python benchmarks/rootcause.py [petshop] [nezha] [--show]`. The data is found by
-AIOPS_SHARED, else in ../shared. Adapters only convert formats; fault-free history that was
-recorded after the faults is shifted to end just before them. A fault without a told incident is a
-miss. Intervals are Wilson's at 95 %; the random floor names k of all entities.
+Run: `python benchmarks/rootcause.py [petshop] [nezha] [tvdiag] [shop] [--show]`. The data is found
+by AIOPS_SHARED, else in ../shared; the shop is simulated, on seeds that nothing was built on. Its
+adapters (`_labelled.py`) only convert formats; a fault without a told incident is a miss.
+Intervals are Wilson's at 95 %; the random floor names k of all entities.
+
+Last comes how true the stated shares of first suspects are: stated beside how often they were
+right, over the faults that were told, and the log loss of it under other constants of the ranking.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import json
-import lzma
 import math
-import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from aiops.commands import alert
+from _labelled import INCIDENTS, Case, Fault, Labelled, nezha, petshop, tvdiag
+
+import aiops.correlation.suspects as ranking
+from aiops.decoding.windows import WindowSettings
 from aiops.engine import Engine, EngineSettings
-from aiops.entities import as_entity
-from aiops.model import Alert, Incident, Input, Points, SeriesSet, TransitionKind
-from aiops.replay import parse_series
+from aiops.model import Incident, Section, TransitionKind
+from aiops.shop import CALLS, Shop
+from aiops.shop.scenarios import ROOTS, deploy, fault
 
-SHARED = Path(os.environ.get("AIOPS_SHARED") or Path(__file__).resolve().parents[2] / "shared")
-INCIDENTS = SHARED / "data" / "incidents"
-STEP = 300.0
-MINUTE = 60.0
-DAY = 86400.0
-START = 1_700_000_000.0
-FIRES = 600.0  # TVDiag gives no times: all alerts of a fault fire for so long
-TEACHES = 0.7
-HELD = 480.0  # a Nezha fault lasts less than this, the next one begins later
+SEEDS = (81, 82, 83)
+MONDAY = 1_767_571_200.0
+HOUR = 3600.0
+QUIET = 7 * HOUR
+AFTER = 1500.0
+EDGES = (0.0, 0.3, 0.5, 0.7, 0.9, 1.01)
+SPREADS = (0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+UNNAMED = (0.0, 0.05, 0.1)
 
-
-@dataclass(frozen=True)
-class Fault:
-    """One labelled fault: what is told first in [begun, over) is about it."""
-
-    name: str
-    kind: str
-    root: str
-    begun: float
-    over: float
-
-
-@dataclass(frozen=True)
-class Case:
-    """One replay and the faults in it."""
-
-    faults: Sequence[Fault]
-    inputs: Sequence[Input]
-    calls: Mapping[str, Sequence[str]]
-    entities: int
+Stated = tuple[str, Sequence[float], bool]  # set, shares best first, whether the first was right
 
 
 @dataclass
@@ -84,148 +62,37 @@ class Score:
             self.floor[k] += min(k / entities, 1.0)  # type: ignore[assignment]
 
 
-# --- adapters -------------------------------------------------------------------------------
-
-
-def petshop(folder: Path) -> Iterator[Case]:
-    """Yield one case an issue: shifted history, then the issue's own minutes."""
-    with (folder / "graph.csv").open() as file:
-        head, *rows = list(csv.reader(file))
-    calls = {
-        row[0]: [n for n, called in zip(head[1:], row[1:], strict=True) if _number(called) > 0.0]
-        for row in rows
-    }
-    history = folder / "noissue" / "metrics.csv.gz"
-    if not history.exists():
-        print(f"\n{folder.name}: left out, it has no fault-free history")
-        return
-    usual = _petshop_points(history)
-    for path in sorted(folder.glob("t*/issue_*/target.json")):
-        told = json.loads(path.read_text())
-        own = _petshop_points(path.with_name("metrics.csv.gz"))
-        shift = own[0].at - STEP - usual[-1].at
-        moved = [Points(p.source, p.at + shift, p.columns, p.values) for p in usual]
-        root = as_entity(told["root_cause"]["node"])
-        kind = told["target"]["metric"]
-        begun, over = own[0].at, own[-1].at + 4 * STEP
-        fault = Fault(str(path.parent.relative_to(folder)), kind, root, begun, over)
-        entities = {s.entity for s in own[0].columns.series}
-        yield Case([fault], [*moved, *own], calls, len(entities))
-
-
-def _petshop_points(path: Path) -> list[Points]:
-    with gzip.open(path, "rt", newline="") as file:
-        rows = list(csv.reader(file))
-    heads = zip(rows[0][1:], rows[1][1:], rows[2][1:], strict=True)
-    names = [f'{metric}_{statistic}{{service="{node}"}}' for node, metric, statistic in heads]
-    series = SeriesSet(tuple(parse_series(n, "service:petshop") for n in names))
-    return [
-        Points("file:petshop", float(row[0]), series, np.array([_number(c) for c in row[1:]]))
-        for row in rows[4:]
-    ]
-
-
-def nezha(folder: Path) -> Iterator[Case]:
-    """Yield a day of faults: its fault-free hours (they came later), then the faults."""
-    with (folder / "dependency.csv").open() as file:
-        edges = [(r["Source"], r["Target"]) for r in csv.DictReader(file)]
-    calls: dict[str, list[str]] = {}
-    for caller, callee in edges:
-        if not re.fullmatch(r"[\d.]+", callee):
-            calls.setdefault(caller, []).append(callee)
-    table: dict[float, dict[str, float]] = {}
-    with lzma.open(folder / "pod_metrics.csv.xz", "rt", newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    began: dict[str, float] = {}
-    for row in rows:
-        began.setdefault(row["PodName"], float(row["TimeStamp"]))
-    usual_start = sorted(began.values())[len(began) // 2]
-    for row in rows:
-        pod = row.pop("PodName")
-        # One pod's clock is years off: its first minute is everybody's first minute.
-        wrong = began[pod] - usual_start if abs(began[pod] - usual_start) > DAY else 0.0
-        cells = table.setdefault((float(row.pop("TimeStamp")) - wrong) // MINUTE * MINUTE, {})
-        service = _service(pod)
-        for name, cell in row.items():
-            cells[f'{name}{{service="{service}"}}'] = _number(cell)
-    names = sorted({n for cells in table.values() for n in cells})
-    series = SeriesSet(tuple(parse_series(n, "service:nezha") for n in names))
-    minutes = [
-        (at, np.array([cells.get(n, math.nan) for n in names]))
-        for at, cells in sorted(table.items())
-    ]
-    entities = len({s.entity for s in series.series})
-    records = json.loads((folder / "faults.json").read_text())
-    times = [float(r["t_utc"]) for r in records]
-    usual = [v for at, v in minutes if at >= max(times) + HELD]
-    own = [(at, v) for at, v in minutes if at < max(times) + HELD]
-    first = own[0][0] - MINUTE * len(usual)
-    moved = [(first + MINUTE * m, v) for m, v in enumerate(usual)]
-    inputs = [Points("file:nezha", at, series, v) for at, v in (*moved, *own)]
-    faults = [
-        Fault(f"{folder.name}/{n}", r["inject_type"], as_entity(_service(r["inject_pod"])),
-              begun - MINUTE, begun + HELD)
-        for n, (r, begun) in enumerate(zip(records, times, strict=True))
-    ]  # fmt: skip
-    yield Case(faults, inputs, calls, entities)
-
-
-def tvdiag(path: Path) -> Iterator[Case]:
-    """Yield one case: every fault an hour after the one before, all its alerts at once.
-
-    The first 70 % by file order only teach what fires when; the rest is scored.
-    """
-    with gzip.open(path, "rt") as file:
-        records = [json.loads(line) for line in file]
-    inputs: list[Input] = []
-    faults: list[Fault] = []
-    calls: dict[str, set[str]] = {}
-    entities: set[str] = set()
-    for n, record in enumerate(records):
-        at = START + 3600.0 * n
-        alerts = sorted(_tvdiag_alerts(record))
-        inputs += [_alert(at, *one, firing=True) for one in alerts]
-        inputs += [_alert(at + FIRES, *one, firing=False) for one in alerts]
-        nodes = [as_entity(node) for node in record["nodes"]]
-        entities.update(nodes)
-        for caller, callee, *_ in record["trace_alerts"]:
-            if caller != callee:
-                calls.setdefault(caller, set()).add(callee)
-        if n >= TEACHES * len(records):
-            root = as_entity(record["root"])
-            faults.append(Fault(f"{path.stem}/{n}", record["type"], root, at, at + 3000.0))
-    yield Case(faults, inputs, {k: sorted(v) for k, v in calls.items()}, len(entities))
-
-
-def _tvdiag_alerts(record: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return (entity, what) of every alert of a fault, each once."""
-    metric = {(who, f"{what} {way}") for who, what, way in record["metric_alerts"]}
-    log = {(who, f"log {what}") for who, what in record["log_alerts"]}
-    trace = {(b, f"trace {what} {why}") for _, b, what, why in record["trace_alerts"]}
-    return metric | log | trace
-
-
-def _alert(at: float, entity: str, what: str, *, firing: bool) -> Alert:
-    return alert(at, {"service": entity, "alertname": what}, firing=firing)
-
-
-def _service(pod: str) -> str:
-    return re.sub(r"-[0-9a-f]{6,10}-[a-z0-9]{5}$", "", pod)
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return math.nan
+def shop(seed: int) -> Labelled:
+    """Return one case a kind of fault of the simulated shop, after seven quiet hours."""
+    first = MONDAY + QUIET
+    known = [deploy("recommendation", MONDAY + 2.5 * HOUR, "5.2.0")]
+    usual = Shop(seed, MONDAY, first, changes=known, step=30.0, metric_interval=60.0)
+    cases = []
+    for kind, roots in ROOTS.items():
+        if kind == "flash_sale":
+            continue
+        true = fault(kind, roots[seed % len(roots)], first + 120.0)
+        until = true.end + AFTER
+        world = Shop(
+            seed, first, until, faults=[true], changes=known, step=30.0, metric_interval=60.0
+        )
+        right = frozenset({true.entity} | ({true.change.id} if true.change else set()))
+        about = Fault(f"{kind}/{seed}", kind, right, true.start - 60.0, true.end + 900.0)
+        cases.append(Case([about], list(world.inputs())))
+    entities = len({*CALLS, *chain.from_iterable(CALLS.values())})
+    return Labelled("shop", list(usual.inputs()), cases, CALLS, entities)
 
 
 # --- scoring --------------------------------------------------------------------------------
 
 
-def play(case: Case) -> list[tuple[float, Incident]]:
+def play(
+    case: Case, calls: Mapping[str, Sequence[str]], saved: Sequence[Section] = ()
+) -> list[tuple[float, Incident]]:
     """Return when each story was told first or again, and its last picture until it ended."""
-    engine = Engine(EngineSettings(calls=case.calls))
+    engine = _engine(calls)
+    if saved:
+        engine.restore(saved)
     stories: list[tuple[float, Incident]] = []
     latest: dict[str, int] = {}
     done = (t for item in case.inputs for t in engine.feed(item))
@@ -238,32 +105,46 @@ def play(case: Case) -> list[tuple[float, Incident]]:
     return stories
 
 
-def measure(cases: Iterator[Case], *, show: bool) -> tuple[dict[str, Score], Counter[str]]:
-    """Return scores by kind of fault, and how many incidents were told and were about none."""
-    scores: dict[str, Score] = {}
+def _engine(calls: Mapping[str, Sequence[str]]) -> Engine:
+    width = 30.0 if calls is CALLS else 10.0
+    return Engine(EngineSettings(calls=calls, window=WindowSettings(width=width)))
+
+
+def measure(
+    labelled: Labelled, scores: dict[str, Score], stated: list[Stated], *, show: bool
+) -> Counter[str]:
+    """Add to the scores by kind of fault; return what was told, and how much about none."""
+    saved: Sequence[Section] = ()
+    if labelled.history:
+        warm = _engine(labelled.calls)
+        for item in labelled.history:
+            warm.feed(item)
+        saved = warm.to_sections()
     other: Counter[str] = Counter()
-    for case in cases:
-        told = play(case)
+    for case in labelled.cases:
+        told = play(case, labelled.calls, saved)
         used: set[tuple[str, int]] = set()
-        for fault in case.faults:
-            about = [i for at, i in told if fault.begun <= at < fault.over]
+        for one in case.faults:
+            about = [i for at, i in told if one.begun <= at < one.over]
             used |= {(i.id, i.seq) for i in about}
             best = about[0] if about else None
             names = [s.entity for s in best.suspects] if best else []
-            rank = names.index(fault.root) + 1 if fault.root in names else None
-            for kind in (fault.kind, "all"):
+            rank = next((n for n, name in enumerate(names, 1) if name in one.roots), None)
+            for kind in (one.kind, "all"):
                 scores.setdefault(kind, Score()).add(
-                    rank, told=best is not None, entities=case.entities
+                    rank, told=best is not None, entities=labelled.entities
                 )
+            if best is not None and best.suspects:
+                stated.append((labelled.name, [s.score for s in best.suspects], rank == 1))
             if show:
-                _show(fault, best, rank)
+                _show(one, best, rank)
         other["told"] += len(told)
         other["about no fault"] += len([i for _, i in told if (i.id, i.seq) not in used])
-    return scores, other
+    return other
 
 
-def _show(fault: Fault, incident: Incident | None, rank: int | None) -> None:
-    print(f"--- {fault.name} {fault.kind} root {fault.root}: rank {rank}")
+def _show(one: Fault, incident: Incident | None, rank: int | None) -> None:
+    print(f"--- {one.name} {one.kind} root {', '.join(sorted(one.roots))}: rank {rank}")
     if incident is None:
         return
     print(f"    {incident.title}; entities {', '.join(incident.entities[:6])}")
@@ -298,16 +179,66 @@ def table(name: str, scores: Mapping[str, Score], other: Mapping[str, int]) -> N
               f"{f'{s.floor[1] / s.faults:.2f}/{s.floor[3] / s.faults:.2f}':>13}")  # fmt: skip
 
 
+def reliability(stated: Sequence[Stated]) -> None:
+    """Print how often first suspects were right, by the share that was stated."""
+    print("\nfirst suspects of told faults: share stated > how often right (faults)")
+    bins = list(pairwise(EDGES))
+    print(f"{'set':<34}{'n':>4}" + "".join(f"{f'{a:.1f}-{min(b, 1.0):.1f}':>18}" for a, b in bins)
+          + f"{'all':>18}{'Brier':>7}")  # fmt: skip
+    by_set: dict[str, list[tuple[float, bool]]] = {}
+    for name, shares, right in stated:
+        for one in (name, "all sets"):
+            by_set.setdefault(one, []).append((shares[0], right))
+    for name, pairs in sorted(by_set.items(), key=lambda kept: kept[0] == "all sets"):
+        cells = [_cell([p for p in pairs if a <= p[0] < b]) for a, b in bins]
+        brier = sum((share - right) ** 2 for share, right in pairs) / len(pairs)
+        print(f"{name[:33]:<34}{len(pairs):>4}{''.join(cells)}{_cell(pairs)}{brier:>7.3f}")
+
+
+def _cell(pairs: Sequence[tuple[float, bool]]) -> str:
+    if not pairs:
+        return f"{'-':>18}"
+    n = len(pairs)
+    said, right = sum(s for s, _ in pairs) / n, sum(r for _, r in pairs) / n
+    return f"{f'{said:.2f} > {right:.2f} ({n})':>18}"
+
+
+def spreads(stated: Sequence[Stated]) -> None:
+    """Print the log loss of the first suspect's share under other constants, per set."""
+    sets = sorted({name for name, *_ in stated})
+    heads = "".join(f"{name[:12]:>14}" for name in sets)
+    print(f"\n{'log loss of the first share':<30}{heads}{'mean':>8}")
+    for spread in SPREADS:
+        for unnamed in UNNAMED:
+            losses = [_loss([one for one in stated if one[0] == s], spread, unnamed) for s in sets]
+            cells = "".join(f"{loss:>14.3f}" for loss in losses)
+            what = f"spread {spread}, unnamed {unnamed}"
+            print(f"{what:<30}{cells}{sum(losses) / len(losses):>8.3f}")
+
+
+def _loss(stated: Sequence[Stated], spread: float, unnamed: float) -> float:
+    total = 0.0
+    for _, shares, right in stated:
+        # What was stated says how far apart the scores were; who was not shown hardly counts.
+        odds = sum((max(s, 5e-4) / shares[0]) ** (ranking.SPREAD / spread) for s in shares)
+        share = min(max((1.0 - unnamed) / odds, 1e-3), 1.0 - 1e-3)
+        total -= math.log(share if right else 1.0 - share)
+    return total / len(stated)
+
+
 def _folders(name: str) -> list[Path]:
     return sorted(d for d in (INCIDENTS / name).iterdir() if d.is_dir())
 
 
-SETS: dict[str, Callable[[], list[tuple[str, Iterator[Case]]]]] = {
-    "petshop": lambda: [(f"petshop/{d.name}", petshop(d)) for d in _folders("petshop")],
-    "nezha": lambda: [(f"nezha/{d.name}", nezha(d)) for d in _folders("nezha")],
-    "tvdiag": lambda: [
-        (f"tvdiag/{p.name}", tvdiag(p)) for p in sorted((INCIDENTS / "tvdiag").glob("*.jsonl.gz"))
-    ],
+def _found(one: Labelled | None) -> list[Labelled]:
+    return [] if one is None else [one]
+
+
+SETS: dict[str, Callable[[], Iterator[list[Labelled]]]] = {
+    "petshop": lambda: (_found(petshop(d)) for d in _folders("petshop")),
+    "nezha": lambda: ([nezha(d, pods_only=p)] for d in _folders("nezha") for p in (False, True)),
+    "tvdiag": lambda: ([tvdiag(p)] for p in sorted((INCIDENTS / "tvdiag").glob("*.jsonl.gz"))),
+    "shop": lambda: iter([[shop(seed) for seed in SEEDS]]),
 }
 
 
@@ -319,11 +250,18 @@ def main() -> None:
     if not INCIDENTS.is_dir():
         print(f"rootcause: skipped, no {INCIDENTS}; set AIOPS_SHARED")
         return
+    stated: list[Stated] = []
     for wanted in options.sets:
-        for name, cases in SETS[wanted]():
-            scores, other = measure(cases, show=options.show)
+        for group in SETS[wanted]():
+            scores: dict[str, Score] = {}
+            other: Counter[str] = Counter()
+            for labelled in group:
+                other += measure(labelled, scores, stated, show=options.show)
             if scores:
-                table(name, scores, other)
+                table(group[0].name, scores, other)
+    if stated:
+        reliability(stated)
+        spreads(stated)
 
 
 if __name__ == "__main__":

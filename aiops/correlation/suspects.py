@@ -18,7 +18,7 @@ ENOUGH = 1.2  # below this the best suspect is a guess: say "not enough evidence
 MAX_SUSPECTS = 5
 WEAK = 3.0  # below this surprise an anomaly is context, not a symptom
 ONSET_SECONDS = 90.0
-# How certain scores are: `benchmarks/rootcause.py reliability` says how these were chosen.
+# How certain scores are: `benchmarks/rootcause.py` says how these were chosen.
 SPREAD = 0.6
 UNNAMED = 0.05  # of causes nobody who is seen is one
 STRENGTH = 0.45
