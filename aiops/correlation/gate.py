@@ -149,6 +149,8 @@ def in_step(anomaly: Anomaly, demand: Mapping[str, float]) -> bool:
 def _risen(anomaly: Anomaly) -> float | None:
     if anomaly.actual is None or anomaly.expected is None or anomaly.expected <= 0.0:
         return None
+    if anomaly.kind in ("joint", "drift"):
+        return None  # a distance of several series is no work that rose
     return anomaly.actual / anomaly.expected
 
 

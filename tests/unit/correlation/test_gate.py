@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,8 +60,14 @@ def test_statistics_of_one_measure_are_no_company(other: str) -> None:
 
 def test_what_is_made_of_others_is_no_company() -> None:
     """A joint departure of an entity's series says nothing beside two kinds of it."""
-    joint = [anomaly(name="joint", kind=kind, surprise=5.4) for kind in ("joint", "drift")]
-    assert not opens(joint, chance=CHANCE)
+    joint, drift = (anomaly(name=kind, kind=kind, surprise=5.5) for kind in ("joint", "drift"))
+    one, other = anomaly(surprise=5.4), anomaly(name="latency", surprise=5.4)
+    for pieces in ([joint, drift], [one, joint], [joint, replace(one, surprise=5.8)]):
+        assert not opens(pieces, chance=CHANCE)
+    assert opens([one, other], chance=CHANCE)
+    assert opens(
+        [replace(joint, series=replace(joint.series, entity="host:a")), one], chance=CHANCE
+    )
 
 
 def test_information_never_opens() -> None:
@@ -158,3 +165,12 @@ def test_strangers_coincide_more_often_than_neighbours() -> None:
     assert opens(pair, chance=known)
     assert not opens(pair, chance=unknown)
     assert opens(own, chance=unknown)
+
+
+def test_a_distance_of_several_series_is_no_work() -> None:
+    """Joint behaviour far from usual is not a flood of work, however long it lasts."""
+    far = busy(name="joint behaviour", kind="joint", factor=25.0, surprise=30.0, since=T - 86400.0)
+    assert work_factors([far]) == {}
+    assert not opens([far], chance=CHANCE)
+    work = busy(name="requests", factor=25.0, surprise=30.0, since=T - 86400.0)
+    assert opens([work], chance=CHANCE)
