@@ -13,31 +13,40 @@ from numpy.typing import NDArray
 
 _PIECE = 64 * 1024
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
-_ZERO = ord("0")
+_ZERO = np.uint8(ord("0"))
 _HEX_DASH = b"0123456789abcdefABCDEF-"
 MIN_ID = 7
 """Characters of the shortest id."""
 _MIXED_ID = 12
+_TINY = 1 << 11
 _MAX_VERDICTS = 16_384
-# What characters of a run are, as bits: so the bits of a run are all that it holds.
-_DIGIT, _HEXLIKE, _OTHER, _LOWER, _UPPER = 1, 2, 4, 8, 16
+# What characters are, as bits: so the bits of a run are all that it holds. Only what ends a run
+# is less than a digit.
+_BLANK, _DIGIT, _HEX, _OTHER, _LOWER, _UPPER, _DASH = 1, 2, 4, 8, 16, 32, 64
 
 
 def _bits(char: str) -> int:
-    if not (char.isascii() and (char.isalnum() or char in "-_")):
-        return 0
+    if char in " \t\n\r\f\v":
+        return _BLANK
+    if char == "-":
+        return _DASH
     if char.isdigit():
-        return _DIGIT if char == "0" else _HEXLIKE
-    kind = _HEXLIKE if char.encode() in _HEX_DASH else _OTHER
+        return _DIGIT if char == "0" else _HEX
+    if not (char.isascii() and (char.isalpha() or char == "_")):
+        return 0
+    kind = _HEX if char.encode() in _HEX_DASH else _OTHER
     return kind | _LOWER * char.islower() | _UPPER * char.isupper()
 
 
-_NOTHING = np.zeros(1, dtype=np.uint8)
-_RUN_BITS = bytes(_bits(chr(code)) for code in range(256))
+_BITS = bytes(_bits(chr(code)) for code in range(256))
+_EDGE = bytes((_BLANK,))
 _CASE = bytes(
     ord("A") if chr(code).isupper() else ord("a") if chr(code).islower() else code
     for code in range(128)
 ) + bytes(range(128, 256))
+_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
+_SHORT = re.compile(rb"0[0-9a-fA-F]{0,4}0")  # every short word that is an id holds one
+_SHORT_WORD = re.compile(rb"(?<!\S)[0-9a-fA-F]{2,6}(?!\S)")
 _JOINT = re.compile(rb"[-_0]+")
 _CAMEL = re.compile(rb"[A-Z]*[a-z]{2,}(?:[A-Z]+[a-z]{2,})*|[A-Z]+")
 _VOWEL = re.compile(rb"[aeiouyAEIOUY]")
@@ -51,29 +60,29 @@ def collapse_digits(data: bytes) -> bytes:
     The number of newlines stays. Works through pieces of 64 KiB, so that the temporary arrays
     stay small enough to be reused by the allocator.
     """
-    zeroed = data.translate(_DIGITS_TO_ZERO)
-    if len(zeroed) <= _PIECE:
-        return _drop_repeats(zeroed, False)
+    if len(data) <= _PIECE:
+        return _drop_repeats(data, False)
     pieces = []
-    after_zero = False
-    for start in range(0, len(zeroed), _PIECE):
-        piece = zeroed[start : start + _PIECE]
-        pieces.append(_drop_repeats(piece, after_zero))
-        after_zero = piece[-1] == _ZERO
+    after_digit = False
+    for start in range(0, len(data), _PIECE):
+        piece = data[start : start + _PIECE]
+        pieces.append(_drop_repeats(piece, after_digit))
+        after_digit = piece[-1:].isdigit()
     return b"".join(pieces)
 
 
-def _drop_repeats(piece: bytes, after_zero: bool) -> bytes:
+def _drop_repeats(piece: bytes, after_digit: bool) -> bytes:
     if not piece:
         return b""
-    codes = np.frombuffer(piece, dtype=np.uint8).copy()
-    zeros = codes == _ZERO
-    new = ~(zeros[1:] & zeros[:-1])
+    codes = np.frombuffer(piece, dtype=np.uint8)
+    # Below "0" the difference wraps around to a large number.
+    digits = codes - _ZERO < 10
+    kept = codes.copy()
     # Multiplied by one or nothing: a third of the time of an indexed assignment.
-    codes[1:] *= new.view(np.uint8)
-    if after_zero and zeros[0]:
-        codes[0] = 0
-    return codes.tobytes().translate(None, b"\0")
+    kept[1:] *= ~(digits[1:] & digits[:-1])
+    if after_digit and digits[0]:
+        kept[0] = 0
+    return kept.tobytes().translate(_DIGITS_TO_ZERO, b"\0")
 
 
 class Verdicts(dict[bytes, bool]):
@@ -89,9 +98,15 @@ class Verdicts(dict[bytes, bool]):
 def collapse_ids(data: bytes, verdicts: Verdicts | None = None) -> bytes:
     """Return digit-collapsed *data* with every encoded id (hex, uuid, base64) as one ``0``.
 
-    ``Masker.mask`` gives the same result before and after: this only makes keys of id-heavy logs
-    equal early, where a numpy pass over many lines costs less than a look at each word.
+    An id is what ``is_id`` says of a run of letters, digits and dashes, and of a shorter word
+    whatever is hexadecimal with several numbers in it. ``Masker.mask`` gives the same result
+    before and after: this only makes keys of id-heavy logs equal early, where a numpy pass over
+    many lines costs less than a look at each word.
     """
+    if len(data) <= _TINY:
+        # For a few lines a regular expression is done before numpy has begun.
+        data = _RUN.sub(_shrunk, data)
+        return data if _SHORT.search(data) is None else _SHORT_WORD.sub(_shrunk_word, data)
     known = Verdicts() if verdicts is None else verdicts
     out: list[bytes] = []
     start, size = 0, len(data)
@@ -102,45 +117,56 @@ def collapse_ids(data: bytes, verdicts: Verdicts | None = None) -> bytes:
             end = data.rfind(b"\n", start, end) + 1 or data.find(b"\n", end) + 1 or size
         piece = data[start:end]
         start = end
-        if b"0" not in piece:
-            out.append(piece)
-            continue
-        bits = np.frombuffer(piece.translate(_RUN_BITS), dtype=np.uint8)
-        ends = np.append(np.flatnonzero(bits == 0), len(piece))
-        begins = np.append(0, ends[:-1] + 1)
-        long = np.flatnonzero(ends - begins >= MIN_ID)
-        if not long.size:
-            out.append(piece)
-            continue
-        begins, ends = begins[long], ends[long]
-        # A zero behind the last run: where one ends another segment has to begin.
-        edges = np.stack((begins, ends), axis=1).ravel()
-        held = np.bitwise_or.reduceat(np.append(bits, _NOTHING), edges)[::2]
-        first, last = _ids(piece, begins, ends, held, known)
-        kept = zip([0, *last], [*first, len(piece)], strict=True)
-        out.append(b"0".join([piece[a:b] for a, b in kept]))
+        out.append(_without_ids(piece, known) if b"0" in piece else piece)
     return b"".join(out)
 
 
+def _shrunk(run: re.Match[bytes]) -> bytes:
+    return b"0" if is_id(run[0]) else run[0]
+
+
+def _shrunk_word(word: re.Match[bytes]) -> bytes:
+    return b"0" if word[0].count(b"0") > 1 else word[0]
+
+
+def _without_ids(piece: bytes, known: Verdicts) -> bytes:
+    bits = np.frombuffer(_EDGE + piece.translate(_BITS) + _EDGE, dtype=np.uint8)
+    # Only what ends a run and the digits in it have to be found to know the runs with digits.
+    marks = np.flatnonzero(bits <= _DIGIT)
+    kinds = bits[marks]
+    breaks = np.flatnonzero(kinds < _DIGIT)
+    places = marks[breaks]
+    digits = breaks[1:] - breaks[:-1] - 1
+    length = places[1:] - places[:-1] - 1
+    blank = kinds[breaks]
+    word = blank[1:] & blank[:-1] == _BLANK
+    chosen = np.flatnonzero(((digits > 0) & (length >= MIN_ID)) | ((digits > 1) & word))
+    if not chosen.size:
+        return piece
+    # Each run, and what lies between it and the next.
+    edges = np.stack((places[chosen] + 1, places[chosen + 1]), axis=1)
+    held = np.bitwise_or.reduceat(bits, edges.ravel())[::2]
+    first, last = _ids(piece, edges - 1, held, known)
+    kept = zip([0, *last], [*first, len(piece)], strict=True)
+    return b"0".join([piece[a:b] for a, b in kept])
+
+
 def _ids(
-    piece: bytes,
-    begins: NDArray[np.intp],
-    ends: NDArray[np.intp],
-    held: NDArray[np.uint8],
-    known: Verdicts,
+    piece: bytes, edges: NDArray[np.intp], held: NDArray[np.uint8], known: Verdicts
 ) -> tuple[list[int], list[int]]:
     """Return where ids begin and end; ``is_id`` is asked only where bits do not decide."""
-    has_digit = held & _DIGIT != 0
-    is_hex = held & _OTHER == 0
+    begins, ends = edges[:, 0], edges[:, 1]
     length = ends - begins
-    sure = has_digit & is_hex & (length > MIN_ID)
+    is_hex = held & _OTHER == 0
     case = held & (_LOWER | _UPPER)
     mixed = (case == 0) | (case == _LOWER | _UPPER)
-    asked = np.flatnonzero(has_digit & ~sure & (is_hex | (mixed & (length >= _MIXED_ID))))
-    if asked.size:
-        edges = zip(begins[asked].tolist(), ends[asked].tolist(), strict=True)
-        verdicts = map(known.__getitem__, [piece[a:b] for a, b in edges])
-        sure[asked] = np.fromiter(verdicts, dtype=bool, count=asked.size)
+    # A shorter one was chosen because it is a word.
+    sure = is_hex & ((length > MIN_ID) | ((length < MIN_ID) & (held & _DASH == 0)))
+    asked = ~sure & ((is_hex & (length == MIN_ID)) | (mixed & (length >= _MIXED_ID)))
+    places = np.flatnonzero(asked)
+    if places.size:
+        runs = [piece[a:b] for a, b in edges[places].tolist()]
+        sure[places] = np.fromiter(map(known.__getitem__, runs), dtype=bool, count=places.size)
     return begins[sure].tolist(), ends[sure].tolist()
 
 

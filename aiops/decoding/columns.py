@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from aiops.decoding.formats import Parsed
 from aiops.decoding.levels import level_word
-from aiops.decoding.lines import SEP, collapse, collapse_texts, pieces, without_ids
+from aiops.decoding.lines import SEP, collapse_texts, pieces, reduce
 from aiops.decoding.records import (
     BROKEN,
     Plan,
@@ -64,18 +64,14 @@ def read_lines(lines: list[bytes], *, ids: bool = False) -> tuple[list[bytes], l
     """
     if not lines:
         return [], [], 0
-    heads, texts, seconds = _read_all(lines)
+    heads, texts, seconds = _read_all(lines, ids=ids)
     if None not in texts:
-        return _keys(heads, texts, ids=ids), seconds, 0
+        return list(map(add, heads, texts)), seconds, 0
     at = [i for i, text in enumerate(texts) if text is None]
-    for i, text in zip(at, collapse_texts([lines[i] for i in at]), strict=True):
+    for i, text in zip(at, collapse_texts([lines[i] for i in at], ids=ids), strict=True):
         texts[i] = text
     unreadable = sum(lines[i][:1] == b"{" for i in at)
-    return _keys(heads, texts, ids=ids), seconds, unreadable
-
-
-def _keys(heads: list[bytes], texts: list[Any], *, ids: bool) -> list[bytes]:
-    return list(map(add, heads, without_ids(texts) if ids else texts))
+    return list(map(add, heads, texts)), seconds, unreadable
 
 
 def clear_caches() -> None:
@@ -85,7 +81,7 @@ def clear_caches() -> None:
         known.clear()
 
 
-def _read_all(lines: Sequence[bytes] | Sequence[str]) -> _Columns:
+def _read_all(lines: Sequence[bytes] | Sequence[str], *, ids: bool) -> _Columns:
     records: list[_Record | None]
     names: list[tuple[str, ...] | None]
     try:
@@ -97,14 +93,15 @@ def _read_all(lines: Sequence[bytes] | Sequence[str]) -> _Columns:
         records = [_decoded(line) for line in lines]
         names = [None if record is None else tuple(record) for record in records]
     if names[0] is not None and len(set(names)) == 1:
-        return _read_alike(records, names[0])  # type: ignore[arg-type]  # no None in it
+        return _read_alike(records, names[0], ids=ids)  # type: ignore[arg-type]  # no None in it
     alike: defaultdict[tuple[str, ...] | None, list[int]] = defaultdict(list)
     for i, its in enumerate(names):
         alike[its].append(i)
     found = _unread(len(lines))
     for its, at in alike.items():
         if its is not None:
-            _put(found, at, _read_alike([records[i] for i in at], its))  # type: ignore[misc]  # no None in it
+            some = [records[i] for i in at]
+            _put(found, at, _read_alike(some, its, ids=ids))  # type: ignore[arg-type]  # no None in it
     return found
 
 
@@ -124,10 +121,10 @@ def _put(into: _Columns, at: list[int], found: _Columns) -> None:
         into.heads[i], into.texts[i], into.seconds[i] = head, text, second
 
 
-def _read_alike(records: _Records, names: tuple[str, ...]) -> _Columns:
+def _read_alike(records: _Records, names: tuple[str, ...], *, ids: bool) -> _Columns:
     if len(records) >= _FEW:
         try:
-            return _read_columns(records, names)
+            return _read_columns(records, names, ids=ids)
         except BROKEN:
             pass  # one of them; the others are well
     found = _unread(len(records))
@@ -136,38 +133,57 @@ def _read_alike(records: _Records, names: tuple[str, ...]) -> _Columns:
             found.heads[i], text, found.seconds[i] = read_record(record)
         except BROKEN:
             continue
-        found.texts[i] = collapse(text)
+        found.texts[i] = reduce(text, ids=ids)
     return found
 
 
-def _read_columns(records: _Records, names: tuple[str, ...]) -> _Columns:
+def _read_columns(records: _Records, names: tuple[str, ...], *, ids: bool) -> _Columns:
     plan = plan_of(names)
     messages = _messages(records, plan.messages)
     if not may_wrap(names):
-        return _fields(records, names, plan, messages)
+        return _fields(records, names, plan, messages, ids=ids)
     wrapped = {i: text for i, text in enumerate(messages) if text and text[0] == "{"}
     if not wrapped:
-        return _fields(records, names, plan, messages)
+        return _fields(records, names, plan, messages, ids=ids)
     found = _unread(len(records))
-    _put(found, list(wrapped), _read_all(list(wrapped.values())))
+    _put(found, list(wrapped), _read_all(list(wrapped.values()), ids=ids))
     for i in wrapped:
         if found.texts[i] is not None and found.seconds[i] is None:
             found.seconds[i] = wrapper_time(records[i])
     rest = [i for i, text in enumerate(found.texts) if text is None]
     if rest:
         chosen = [records[i] for i in rest]
-        _put(found, rest, _fields(chosen, names, plan, [messages[i] for i in rest]))
+        said = [messages[i] for i in rest]
+        _put(found, rest, _fields(chosen, names, plan, said, ids=ids))
     return found
 
 
 def _fields(
-    records: _Records, names: tuple[str, ...], plan: Plan, messages: list[str | None]
+    records: _Records,
+    names: tuple[str, ...],
+    plan: Plan,
+    messages: list[str | None],
+    *,
+    ids: bool,
 ) -> _Columns:
+    texts = _texts(records, messages, ids=ids)
+    return _Columns(_heads(records, names, plan), texts, _seconds(records, plan.times))
+
+
+def _heads(records: _Records, names: tuple[str, ...], plan: Plan) -> list[bytes]:
     services = _services(records, plan.services, names)
     words = _words(records, plan.levels, names)
     states = _states(records, plan.states)
-    heads = list(map(_HEADS.__getitem__, zip(services, words, states, strict=True)))
-    return _Columns(heads, _texts(records, messages), _seconds(records, plan.times))
+    if services is None and words is None and states is None:
+        return [_HEADS["", b"", b""]] * len(records)
+    nothing = [b""] * len(records)
+    parts = zip(
+        [""] * len(records) if services is None else services,
+        nothing if words is None else words,
+        nothing if states is None else states,
+        strict=True,
+    )
+    return list(map(_HEADS.__getitem__, parts))
 
 
 def _column(records: _Records, name: str) -> tuple[list[Any], type | None]:
@@ -184,7 +200,7 @@ def _messages(records: _Records, names: tuple[str, ...]) -> list[str | None]:
     return column if kind is str else [find_message(record, names) for record in records]
 
 
-def _texts(records: _Records, messages: list[str | None]) -> list[bytes | None]:
+def _texts(records: _Records, messages: list[str | None], *, ids: bool) -> list[bytes | None]:
     if None in messages:
         texts = [
             evidence(record) if text is None else text
@@ -194,10 +210,11 @@ def _texts(records: _Records, messages: list[str | None]) -> list[bytes | None]:
         texts = messages  # type: ignore[assignment]  # no None in it
     found: list[bytes | None] = []
     for some in pieces(texts):
-        data = _encoded(some)
-        if data.count(b"\n") >= len(some):
+        lines = reduce(_encoded(some).replace(SEP, b" "), ids=ids).split(b"\n")
+        if len(lines) > len(some):
             data = _encoded(list(map(flat, some)))
-        found += collapse(data.replace(SEP, b" ")).split(b"\n")
+            lines = reduce(data.replace(SEP, b" "), ids=ids).split(b"\n")
+        found += lines
     return found
 
 
@@ -211,7 +228,9 @@ def _encoded(texts: Sequence[str]) -> bytes:
     return "\n".join(texts).encode("utf-8", "replace")
 
 
-def _words(records: _Records, levels: tuple[str, ...], names: tuple[str, ...]) -> list[bytes]:
+def _words(
+    records: _Records, levels: tuple[str, ...], names: tuple[str, ...]
+) -> list[bytes] | None:
     if levels:
         column, kind = _column(records, levels[0])
         if kind is str or kind is int:
@@ -221,13 +240,13 @@ def _words(records: _Records, levels: tuple[str, ...], names: tuple[str, ...]) -
                     found[i] = word or find_level(records[i], levels) or b""
             return found  # type: ignore[return-value]  # no None is left
     elif "log" not in names or dict not in {type(record["log"]) for record in records}:
-        return [b""] * len(records)
+        return None
     return [find_level(record, levels) or b"" for record in records]
 
 
-def _states(records: _Records, names: tuple[str, ...]) -> list[bytes]:
+def _states(records: _Records, names: tuple[str, ...]) -> list[bytes] | None:
     if not names:
-        return [b""] * len(records)
+        return None
     column, kind = _column(records, names[0])
     if kind is not str and kind is not int:
         return [find_status(record, names) for record in records]
@@ -238,13 +257,15 @@ def _states(records: _Records, names: tuple[str, ...]) -> list[bytes]:
     return found
 
 
-def _services(records: _Records, services: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
+def _services(
+    records: _Records, services: tuple[str, ...], names: tuple[str, ...]
+) -> list[str] | None:
     if services:
         column, kind = _column(records, services[0])
         if kind is str and "" not in column:
             return [name[:200] for name in column]
     elif "resource" not in names:
-        return [""] * len(records)
+        return None
     return [find_service(record, services) for record in records]
 
 

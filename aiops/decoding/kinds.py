@@ -15,7 +15,7 @@ CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
 
 _MAX_KEYS = 100_000
 _MAX_BYTES = 32 * 2**20
-_LONGEST_KEY = 4096
+_LONGEST_KEY = 8192
 _NO_HEAD = (Severity.INFO, b"")
 _AT_ONCE = 256  # keys of some 50 KB: larger blocks are pages that the allocator gives back
 

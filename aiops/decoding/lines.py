@@ -17,7 +17,7 @@ from aiops.decoding.formats import Parsed, StampFormat, strip_collapsed
 from aiops.decoding.levels import LEVELS, guess_level, named, stated_level
 from aiops.decoding.stamps import StampReader
 from aiops.model import Severity
-from detectors.collapse import collapse_digits, collapse_ids, is_id
+from detectors.collapse import collapse_digits, collapse_ids
 
 Text = TypeVar("Text", bytes, str)
 
@@ -25,8 +25,9 @@ SEP = b"\x1f"
 _PIECE = 1 << 16
 _TINY = 1 << 11
 _ASK_AGAIN = 32  # blocks
+_LONG = 1 << 12
 _LONGEST_READ = 1 << 14  # what comes later in a line no template shows
-_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
+_WORDS_READ = 288  # those that a mask shows, and what stands before the message
 _DIGITS = re.compile(rb"[0-9]+")
 _JUNK = b" \t:-|,"
 
@@ -84,10 +85,33 @@ def collapse(data: bytes) -> bytes:
     return b"".join(map(collapse_digits, _cut(data)))
 
 
+def reduce(block: bytes, *, ids: bool) -> bytes:
+    """Return the collapsed lines of a block as far as they are read; *ids* go too."""
+    block = collapse(readable(block))
+    return collapse_ids(block) if ids else block
+
+
+def readable(block: bytes) -> bytes:
+    """Return a block with its lines as far as they are read: no template shows what follows."""
+    at, size = -1, len(block)
+    while size - at > _LONG:
+        at = block.rfind(b"\n", at + 1, at + 1 + _LONG)
+        if at < 0:
+            return b"\n".join(
+                [_shortened(line) if len(line) >= _LONG else line for line in block.split(b"\n")]
+            )
+    return block
+
+
+def _shortened(line: bytes) -> bytes:
+    line = line[:_LONGEST_READ]
+    words = line.split(None, _WORDS_READ)
+    return line[: -len(words[-1])] if len(words) > _WORDS_READ else line
+
+
 def collapse_lines(data: bytes, *, ids: bool = False) -> list[bytes]:
     """Return the collapsed form of every line of a block."""
-    keys = split_lines(collapse(data))
-    return without_ids(keys) if ids else keys
+    return split_lines(reduce(data, ids=ids))
 
 
 def _cut(data: bytes) -> Iterator[bytes]:
@@ -119,24 +143,16 @@ def collapse_texts(texts: list[bytes], *, ids: bool = False) -> list[bytes]:
     """Return the collapsed form of every text; none may hold a newline."""
     keys: list[bytes] = []
     for some in pieces(texts):
-        keys += collapse(b"\n".join(some)).split(b"\n")
-    return without_ids(keys) if ids else keys
+        keys += reduce(b"\n".join(some), ids=ids).split(b"\n")
+    return keys
 
 
 def without_ids(texts: Sequence[bytes]) -> list[bytes]:
-    """Return every collapsed text with its encoded ids as ``0``, no longer than is ever read."""
+    """Return every collapsed text with its encoded ids as ``0``."""
     found: list[bytes] = []
     for some in pieces(texts):
-        block = b"\n".join(some)
-        if len(block) > _LONGEST_READ and max(map(len, some)) > _LONGEST_READ:
-            block = b"\n".join([text[:_LONGEST_READ] for text in some])
-        short = len(block) <= _TINY
-        found += (_RUN.sub(_shrunk, block) if short else collapse_ids(block)).split(b"\n")
+        found += collapse_ids(b"\n".join(some)).split(b"\n")
     return found
-
-
-def _shrunk(run: re.Match[bytes]) -> bytes:
-    return b"0" if is_id(run[0]) else run[0]
 
 
 class IdHabit:

@@ -34,6 +34,7 @@ _REPEATED = 10  # characters of a fraction and a zone that come again: milliseco
 # Numbers are epoch seconds, or smaller units of them, of the years 1973 to 2286.
 _SCALES = (1.0, 1e3, 1e6, 1e9)
 _SINCE, _UNTIL, _END = 1e8, 1e10, 1e19
+_FEW = 256  # so few numbers are read before numpy has begun
 
 
 class _Seconds(Remembered[bytes, Parsed]):
@@ -303,9 +304,12 @@ def read_seconds(values: list[str] | list[int] | list[float]) -> list[Parsed]:
     if low >= _SINCE and high < _END:
         for scale in _SCALES:
             if low / scale >= _SINCE and high / scale < _UNTIL:
-                found = np.floor(np.array(values, dtype=np.float64) / scale)
+                seconds: list[Parsed]
+                if len(values) < _FEW:
+                    seconds = [value / scale // 1.0 for value in values]
+                else:
+                    seconds = np.floor(np.array(values, dtype=np.float64) / scale).tolist()
                 # NaN hides from the comparisons above.
-                if not np.isnan(found).any():
-                    seconds: list[Parsed] = found.tolist()
+                if not math.isnan(sum(seconds)):  # type: ignore[arg-type]  # no None in it
                     return seconds
     return list(map(read_second, values))

@@ -55,9 +55,26 @@ RUNS = st.text(alphabet="0a-_gGF1 \n", max_size=40).map(str.encode)
 
 @given(st.lists(RUNS, max_size=4).map(b"0".join))
 def test_ids_are_what_the_regular_expression_finds(data: bytes) -> None:
-    """Working on a whole block finds the runs that are ids, one by one."""
+    """Working on a whole block finds the runs and words that are ids, one by one."""
     expected = re.sub(rb"[0-9A-Za-z_-]{7,}", lambda run: b"0" if is_id(run[0]) else run[0], data)
+    expected = re.sub(
+        rb"(?<!\S)[0-9a-fA-F]{2,6}(?!\S)",
+        lambda word: b"0" if word[0].count(b"0") > 1 else word[0],
+        expected,
+    )
     assert collapse_ids(data) == expected
+    assert collapse_ids(data + b"\n" * 3000).rstrip(b"\n") == expected.rstrip(b"\n")
+
+
+def test_short_ids_are_words() -> None:
+    """A hexadecimal word with several numbers is an id; a stamp's letter or a name is none."""
+    for line, expected in (
+        (b"trace 0a0b0 span 0e0", b"trace 0 span 0"),
+        (b"E0 0:0:0.0 a0 0b", b"E0 0:0:0.0 a0 0b"),
+        (b"x=0a0 (0a0) 0a-0 0g0", b"x=0a0 (0a0) 0a-0 0g0"),
+    ):
+        assert collapse_ids(line) == expected
+        assert collapse_ids(line + b"\n" * 3000).rstrip() == expected
 
 
 @given(LINES)
