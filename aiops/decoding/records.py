@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
@@ -40,6 +41,8 @@ _LEVEL = (
     "PRIORITY",
     "SeverityText",
 )
+# How a time ends that says its zone; digits alone are an epoch.
+_ZONED = re.compile(r"(?:[Zz]|UTC|GMT|[+-]\d\d:?\d\d)\s*$|^\s*\d+(?:\.\d+)?\s*$")
 _TIME = (
     "timestamp",
     "time",
@@ -209,6 +212,14 @@ def find_time(record: dict[str, Any], names: tuple[str, ...]) -> Parsed:
         if at is not None:
             return at
     return None
+
+
+def is_local(record: dict[str, Any]) -> bool:
+    """Return whether a record's time is one that says no zone."""
+    at = read_record(record)[2]
+    said = [value for name in _TIME if (value := record.get(name)) is not None]
+    times = [value for value in said if at is not None and read_second(value) == at]
+    return bool(times) and isinstance(times[0], str) and _ZONED.search(times[0]) is None
 
 
 def find_service(record: dict[str, Any], names: tuple[str, ...]) -> str:

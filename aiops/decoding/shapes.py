@@ -9,7 +9,7 @@ from typing import Any
 from aiops.decoding.continuation import is_continuation
 from aiops.decoding.lines import KeyParts, Lines, Shape, collapse
 from aiops.decoding.plain import AccessShape, LogfmtShape, PlainShape, SyslogShape, cut_pri
-from aiops.decoding.records import decode_record, is_record, read_record
+from aiops.decoding.records import decode_record, is_local, is_record, read_record
 from aiops.decoding.stamps import StampReader, find_stamp
 from aiops.decoding.structured import CriShape, JsonShape, is_frame
 
@@ -22,6 +22,7 @@ __all__ = [
     "collapse",
     "find_shape",
     "is_stamped",
+    "is_zoneless",
     "key_space",
     "shape_from_state",
 ]
@@ -37,7 +38,7 @@ SHAPES: Mapping[str, Callable[[Any], Shape]] = {
     "access": lambda saved: AccessShape(_reader(saved)),
     "syslog": lambda saved: SyslogShape(_reader(saved)),
     "logfmt": lambda saved: LogfmtShape(_reader(saved)),
-    "json": lambda _: JsonShape(),
+    "json": lambda saved: JsonShape(local=bool(saved)),
     "cri": CriShape,
 }
 
@@ -51,7 +52,7 @@ def find_shape(line: bytes, near: float) -> Shape | None:
     if not line.strip() or is_continuation(line):
         return None
     if is_record(line):
-        return JsonShape()
+        return JsonShape(local=is_local(decode_record(line)))
     if is_frame(line):
         return CriShape()
     if _PRI.match(line):
@@ -63,6 +64,13 @@ def find_shape(line: bytes, near: float) -> Shape | None:
     if len(_LOGFMT.findall(line[:300])) >= 2:
         return LogfmtShape(stamps)
     return None if stamps is None else PlainShape(stamps)
+
+
+def is_zoneless(shape: Shape) -> bool:
+    """Return whether the times of *shape* say no zone."""
+    if isinstance(shape, JsonShape):
+        return shape.local
+    return shape.stamps is not None and shape.stamps.naive
 
 
 def is_stamped(shape: Shape, line: bytes) -> bool:

@@ -39,6 +39,9 @@ class JsonShape:
     name = "json"
     stamps: StampReader | None = None
 
+    def __init__(self, *, local: bool = False) -> None:
+        self.local = local  # its times say no zone
+
     def read(self, data: bytes, *, ids: bool = False) -> Lines:
         raw = split_lines(data)
         return Lines(raw, *read_lines(raw, ids=ids))
@@ -47,7 +50,7 @@ class JsonShape:
         return split_record(key)
 
     def to_state(self) -> list[Any]:
-        return [self.name, None]
+        return [self.name, self.local]
 
 
 class CriShape:

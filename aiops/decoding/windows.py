@@ -19,7 +19,7 @@ from aiops.decoding.lines import SEP, IdHabit, Lines, Shape
 from aiops.decoding.open_windows import OpenWindow, OpenWindows
 from aiops.decoding.plain import PlainShape
 from aiops.decoding.saved import load_stream, save_stream
-from aiops.decoding.shapes import find_shape, is_stamped, shape_from_state
+from aiops.decoding.shapes import find_shape, is_stamped, is_zoneless, shape_from_state
 from aiops.decoding.zones import zone
 from aiops.model import Block, LineKind, LogWindow, Stream
 from aiops.sessions import SessionRule
@@ -144,7 +144,7 @@ class StreamWindows:
         if shape.stamps is not None and self._clock.high is not None:
             shape.stamps.near = self._clock.high
         lines = shape.read(data, ids=self._ids.begin())
-        if self._zone and shape.stamps is not None and shape.stamps.naive:
+        if self._zone and is_zoneless(shape):
             lines.seconds[:] = self._zone.to_utc(lines.seconds)
         if lines.unreadable:
             self.facts["unreadable"] += lines.unreadable

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aiops.decoding.kinds import KindCache
+from aiops.decoding.shapes import find_shape, is_zoneless, shape_from_state
 from aiops.decoding.stamps import StampReader, find_stamp
 from aiops.decoding.windows import StreamWindows, WindowSettings
 from aiops.decoding.zones import Zone
@@ -54,6 +55,28 @@ def test_a_stamp_with_a_zone_means_what_it_says(stamp: str) -> None:
     text = "".join(f"{stamp} worker: job {n} done\n" for n in range(5))
     (window,) = windows(text, "America/New_York", utc(2026, 7, 1, 12, 0, 5))
     assert window.start == utc(2026, 7, 1, 12)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "hour"),
+    [
+        ('"2026-07-01 12:00:00,123"', 16),
+        ('"2026-07-01T12:00:00"', 16),
+        ('"2026-07-01T12:00:00Z"', 12),
+        ('"2026-07-01T14:00:00.5+02:00"', 12),
+        ("1782907200000", 12),
+        ('"1782907200.5"', 12),
+    ],
+)
+def test_the_stamp_of_a_record_is_read_as_one_of_a_line(stamp: str, hour: int) -> None:
+    """JSON or not: a stamp without a zone is of the configured one, also after a restart."""
+    text = "".join(f'{{"time":{stamp},"msg":"job {n} done"}}\n' for n in range(5))
+    (window,) = windows(text, "America/New_York", utc(2026, 7, 1, hour, 0, 5))
+    assert window.start == utc(2026, 7, 1, hour)
+
+    shape = find_shape(text.encode().splitlines()[0], 0.0)
+    assert shape is not None
+    assert is_zoneless(shape_from_state(shape.to_state())) == (hour == 16)
 
 
 def test_summer_and_winter_differ() -> None:
