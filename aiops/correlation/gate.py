@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aiops.correlation.measures import figure
+from aiops.correlation.measures import Figure, figure
 from aiops.model import Anomaly, Severity
 
 YOUNG = 240  # samples: until then a series needs company, or to last
@@ -103,11 +103,10 @@ def _together(ranked: Sequence[Anomaly], chance: Odds) -> bool:
     total, pieces = _believed(first), 1
     entities, figures, names = {first.entity}, {figure(first)}, {first.series.name}
     for other in others:
-        what = figure(other)
-        if what in figures:
-            continue  # p95 beside p50 is no company
+        what, own = figure(other), other.entity in entities
+        if what in figures or (own and (what.joint or figures & {Figure(other.entity)})):
+            continue  # p95 beside p50 is no company, nor what is made of both
         # The same entity, or the same measure elsewhere (common traffic), shares its causes.
-        own = other.entity in entities
         weight = DEPENDENT if own or other.series.name in names else 1.0
         by_chance = chance.coincidence if own else max(chance.strangers, chance.coincidence)
         gained = weight * (_believed(other) - by_chance)

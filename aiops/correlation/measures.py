@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from aiops.model import Anomaly
 
@@ -30,6 +31,18 @@ def measure(name: str) -> str:
     return f"{bare}{{{left}}}" if left else bare
 
 
-def figure(anomaly: Anomaly) -> tuple[str, str]:
+class Figure(NamedTuple):
+    """A raw figure: what is measured of whom; without a measure, several of them together."""
+
+    entity: str
+    measure: str = ""
+
+    @property
+    def joint(self) -> bool:
+        return not self.measure
+
+
+def figure(anomaly: Anomaly) -> Figure:
     """Return the raw figure that an anomaly is of: anomalies of one figure are one piece."""
-    return anomaly.entity, "" if anomaly.kind in DERIVED else measure(anomaly.series.name)
+    joint = anomaly.kind in DERIVED
+    return Figure(anomaly.entity, "" if joint else measure(anomaly.series.name))
