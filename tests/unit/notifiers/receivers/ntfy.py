@@ -40,6 +40,8 @@ class Ntfy(Service):
             raise refuse(400, code=40057, http=400, error="invalid request: title too long")
         if len(",".join(said["tags"]).encode()) > 512:
             raise refuse(400, code=40058, http=400, error="invalid request: tags too long")
+        if len(said.get("actions", [])) > 3:
+            raise refuse(400, code=40018, http=400, error="invalid request: too many actions")
         if said["priority"] not in range(1, 6) or not said["message"]:
             raise refuse(400, code=40007, http=400, error="invalid priority parameter")
         return web.json_response({"id": "a", "event": "message"})

@@ -33,6 +33,8 @@ class Teams(Service):
         card = said["attachments"][0]["content"]
         if card["type"] != "AdaptiveCard" or float(card["version"]) > 1.5:
             raise refuse(400, error={"code": "TriggerInputSchemaMismatch"})
+        if len(card.get("actions", [])) > 6:
+            raise refuse(400, error={"code": "the last of them would not be shown"})
         kinds = {block["type"] for block in card["body"]}
         if kinds != {"RichTextBlock"} or "entities" in card.get("msteams", {}):
             raise refuse(400, error={"code": "markup would be read"})
