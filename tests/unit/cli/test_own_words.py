@@ -35,7 +35,7 @@ def test_check_names_what_stands_in(config: Path) -> None:
 def test_check_names_file_and_line_of_what_is_wrong(config: Path) -> None:
     """Every broken template is told in one run, and nothing would start."""
     words = config.parent / "words"
-    (words / "stdout.j2").write_text("fine\n{{ titel }}")
+    (words / "stdout.j2").write_text("fine\n{{ titl }}")
     (words / "slack.j2").write_text("{% endfor %}")
 
     done = CliRunner().invoke(face, ["check", "-c", str(config)])
@@ -43,7 +43,7 @@ def test_check_names_file_and_line_of_what_is_wrong(config: Path) -> None:
     assert done.exit_code == 2
     slack, stdout = done.stderr.splitlines()
     assert f"{words}/slack.j2:1: " in slack
-    assert f"{words}/stdout.j2:2: 'titel' is unknown; known: " in stdout
+    assert f"{words}/stdout.j2:2: 'titl' is unknown; known: " in stdout
 
 
 def test_notify_shows_the_words(config: Path) -> None:
