@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2 import StrictUndefined, TemplateError, Undefined, nodes, pass_context
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -72,6 +72,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(
             undefined=StrictUndefined,
+            finalize=_printed,
             trim_blocks=True,
             lstrip_blocks=True,
             cache_size=0,
@@ -140,6 +141,18 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(found, int) and abs(found) > _GREATEST:
             raise SecurityError(f"{operator} gives a number that is too large")
         return found
+
+
+def _printed(value: Any) -> str | int | float:
+    """Return what may be printed; anything else would show how it is made, and where it lies."""
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Undefined):
+        return str(value)  # which says what is missing
+    if value is None:
+        raise TemplateError("there is no value here; ask with if before it is printed")
+    kind = type(value).__name__
+    raise TemplateError(f"a {kind} cannot be printed; name one thing of it, or join it")
 
 
 def _through(node: nodes.Node, name: str) -> nodes.Filter:

@@ -94,6 +94,8 @@ def test_every_documented_name_has_a_value() -> None:
         ("{{ lines|nope }}", ":1:", "No filter named 'nope'"),
         ("{{ 1 / 0 }}", ":1:", "division by zero"),
         ("{{ samples[3] }}", ":1:", "has no element 3"),
+        ("{{ incident.resolved_at }}", ":1:", "there is no value here; ask with if"),
+        ("{{ values }}", ":1:", "a list cannot be printed; name one thing of it, or join it"),
         ("  \n", "slack.j2:", "says nothing"),
         ("{% if kind == 'merged' %}{{ incident.x }}{% else %}y{% endif %}", ":1:", "with merged"),
     ],
@@ -128,6 +130,10 @@ def test_what_is_wrong_is_found_before_it_is_used(
         "{{ lines|attr('append') }}",
         "{{ lines.append(1) }}",
         "{% do lines.clear() %}",
+        "{{ lines|map(attribute='__class__')|list }}",
+        "{{ lines|sort(attribute='__class__')|join }}",
+        "{{ headline.split }}",
+        "{{ self }}",
     ],
 )
 def test_a_template_reaches_nothing_but_its_values(tmp_path: Path, text: str) -> None:
