@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from aiops.correlation.measures import DERIVED
 from aiops.correlation.topology import Topology
 from aiops.entities import as_entity
 from aiops.model import Anomaly
@@ -17,6 +18,10 @@ _CALLEE = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"[\d.:]+|\[?[\da-f:]+\]?(?::\d+)?", re.IGNORECASE)
+# Less of these is a failure, not less work.
+_GOOD = re.compile(
+    r"success|availab|health|ready|alive|free|hit|remaining|capacity|up$", re.IGNORECASE
+)
 _NEW_LINES = frozenset({"new_template", "rare_template", "error_share"})
 
 
@@ -55,17 +60,27 @@ def awaited(bad: Sequence[Anomaly]) -> dict[str, dict[str, float]]:
 
 
 def starving(bad: Sequence[Anomaly], topology: Topology) -> dict[str, set[str]]:
-    """Return who no longer calls whom: caller → two or more that it calls and that fell silent.
+    """Return who calls others less: caller → two or more that it calls and that only hear less.
 
-    What is measured at calls only is missing where nobody calls, though the callee is well.
+    Where nobody calls less is done, and what is measured at calls is missing, though all is well.
     """
-    kinds: dict[str, set[str]] = {}
+    felt: dict[str, bool] = {}
     for a in bad:
-        kinds.setdefault(a.entity, set()).add(a.kind)
-    silent = {entity for entity, seen in kinds.items() if seen == {"missing"}}
-    callers = {caller for entity in silent for caller in topology.callers(entity)}
-    found = {caller: silent & topology.callees(caller) for caller in callers}
+        if a.severe and a.kind not in DERIVED:
+            felt[a.entity] = felt.get(a.entity, True) and _fell(a)
+    idle = {entity for entity, fell in felt.items() if fell}
+    callers = {caller for entity in idle for caller in topology.callers(entity)}
+    found = {caller: idle & topology.callees(caller) for caller in callers}
     return {caller: whom for caller, whom in found.items() if len(whom) > 1}
+
+
+def _fell(anomaly: Anomaly) -> bool:
+    if anomaly.kind == "missing":
+        return True
+    actual, expected = anomaly.actual, anomaly.expected
+    if actual is None or expected is None or _GOOD.search(anomaly.series.name):
+        return False
+    return actual < expected
 
 
 def called(anomaly: Anomaly) -> str | None:

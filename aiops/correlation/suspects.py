@@ -44,6 +44,10 @@ class _Case:
     commonest: float  # surprise of the alert that fires most often
     raw: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
 
+    def starved(self) -> set[str]:
+        """Return who is only called less."""
+        return {entity for idle in self.starving.values() for entity in idle}
+
 
 def rank(
     anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent], topology: Topology
@@ -127,8 +131,12 @@ def _entity(entity: str, case: _Case) -> tuple[float, list[str]]:
         score += min(1.2 * sum(waits.values()), 2.0)
         reasons.append(f"calls of {_names(sorted(waits))} to it are slow or fail")
     if silent := case.starving.get(entity):
-        score += 0.6 + min(0.6 * len(silent), 1.4)
-        reasons.append(f"no longer calls {_names(sorted(silent))}")
+        # Who waits for one callee calls the others less: that one is the cause.
+        waits_itself = any(
+            case.topology.reaches(entity, e) for e in {*case.felt, *case.awaited} - case.starved()
+        )
+        score += (0.6 + min(0.6 * len(silent), 1.4)) * (UNFELT if waits_itself else 1.0)
+        reasons.append(f"calls {_names(sorted(silent))} less than usual")
     if not reasons and own:
         strongest = max(own, key=lambda a: (a.surprise, a.series.id))
         reasons.append(f"{strongest.series.name}: {strongest.reason}")
@@ -165,9 +173,9 @@ def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> fl
 
 def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
     """Weigh the call graph: trouble travels from who is called to who calls."""
-    starved = {e for silent in case.starving.values() for e in silent}
+    starved = case.starved()
     if entity in starved:
-        return -0.7  # nobody calls it: that is its caller's trouble
+        return -0.7  # it is called less: that is its caller's trouble
     reaches = case.topology.reaches
     above = [e for e in case.felt if e != entity and reaches(e, entity)]
     callers = {e: _explains(entity, e, case) for e in above}

@@ -152,7 +152,7 @@ def test_callees_that_fall_silent_together_point_at_their_caller() -> None:
     gone = [anomaly(f"service:{one}", "metrics", kind="missing") for one in calls["checkout"]]
     first = rank(gone, (), Topology(calls))[0]
     assert first.entity == "service:checkout"
-    assert "no longer calls email, payment" in first.reasons
+    assert "calls email, payment less than usual" in first.reasons
 
 
 def test_work_that_nobody_feels_is_no_cause_of_pain_elsewhere() -> None:
@@ -162,3 +162,32 @@ def test_work_that_nobody_feels_is_no_cause_of_pain_elsewhere() -> None:
     pain = anomaly("service:cart", "latency", actual=9.0, expected=1.0, low=0.5, high=1.5)
     ranked = rank([grown, pain, anomaly("service:web", "latency")], (), Topology(calls))
     assert ranked[0].entity == "service:cart"
+
+
+def less(entity: str) -> Anomaly:
+    return anomaly(entity, "reads", actual=200.0, expected=1000.0, low=900.0, high=1100.0)
+
+
+def test_who_calls_others_less_is_suspected() -> None:
+    """Callees that only do less are well; who no longer asks them is not."""
+    calls = {"web": ["cart", "auth", "ads"]}
+    ranked = rank([less(f"service:{one}") for one in calls["web"]], (), Topology(calls))
+    assert ranked[0].entity == "service:web"
+
+
+def test_who_waits_for_one_callee_calls_the_others_less() -> None:
+    """The callee that is slow is the cause of the silence of the others."""
+    calls = {"web": ["cart", "auth", "ads"]}
+    slow = anomaly("service:ads", "latency", actual=9.0, expected=1.0, low=0.5, high=1.5)
+    evidence = [less("service:cart"), less("service:auth"), slow]
+    assert rank(evidence, (), Topology(calls))[0].entity == "service:ads"
+
+
+def test_fewer_successes_are_no_silence() -> None:
+    """Less availability is a failure of its own, not less work."""
+    calls = {"web": ["cart", "auth"]}
+    worse = [
+        anomaly(f"service:{one}", "availability", actual=90.0, expected=100.0)
+        for one in calls["web"]
+    ]
+    assert rank(worse, (), Topology(calls))[0].entity != "service:web"
