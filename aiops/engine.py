@@ -196,8 +196,10 @@ class Engine:
             if at > low:
                 self.facts["hold_timeouts"] += 1
             done += self._pass_until(at)
-            self._move(at)
-            done += self._process(item)
+            if at > self.clock:
+                self._move(at)
+            if found := self._process(item):
+                done += self._place(found)
         # Without a stream to wait for, the wall clock alone says how far time has come.
         reached = low if low < math.inf else self._tick
         return done + self._pass_until(reached, through=True)
@@ -217,14 +219,15 @@ class Engine:
         if self._step is None:
             self._step = int(at // self.settings.window.width)
         done: list[Transition] = []
-        while (mark := self.logs.mark) is not None and (mark < at or (through and mark <= at)):
+        while (mark := self.logs.mark) is not None and (mark < at or (through and mark == at)):
             if self._quiet >= LONG_GAP:
                 self.logs.skip_to(at)
                 break
             done += self._pass_steps(mark)
             self._move(mark)
             self._quiet += self.logs.period
-            done += self._place(self.logs.roll(self.flows.watermark, self.threshold()))
+            if found := self.logs.roll(self.flows.watermark, self.threshold()):
+                done += self._place(found)
         return done + self._pass_steps(at)
 
     def _pass_steps(self, at: float) -> list[Transition]:
@@ -236,13 +239,13 @@ class Engine:
         ledger, alerts, news = self.ledger, self.alerts, self.news
         wait = self.settings.ledger.resolve_after + self.settings.hold
         while (now := step * width) <= at:
-            if ledger.is_at_rest(now - self._busy - width):
+            if now + width <= at and ledger.is_at_rest(now - self._busy - width):
                 # Nothing lives so long without news: the steps between are all the same.
                 now = int(at // width) * width
             step = self._step = int(now // width) + 1
             self._move(now)
-            if alerts.due <= now:
-                done += self._place(alerts.roll(now, self.threshold()))
+            if alerts.due <= now and (again := alerts.roll(now, self.threshold())):
+                done += self._place(again)
             if found := ledger.advance(now):
                 done += news.say(found)
             done += news.pass_time(now, wait)
@@ -251,25 +254,21 @@ class Engine:
     def _move(self, at: float) -> None:
         self.clock = max(self.clock, at)
 
-    def _process(self, item: Item) -> list[Transition]:
+    def _process(self, item: Item) -> list[Anomaly]:
         if isinstance(item, LogWindow):
             self._quiet = 0.0
             self.flows.note_judged(item.stream.id)
             self.logs.start(item.start)
             self.placement.know(item.stream.entity)
-            found = self.logs.judge(item, self.threshold())
-        elif isinstance(item, Points):
-            found = self.metrics.judge(item, self.threshold())
-        elif isinstance(item, Alert):
-            found = self.alerts.judge(item, self.threshold(), self.settings.budget)
-        else:
-            self.ledger.change(item)
-            return []
-        return self._place(found)
+            return self.logs.judge(item, self.threshold())
+        if isinstance(item, Points):
+            return self.metrics.judge(item, self.threshold())
+        if isinstance(item, Alert):
+            return self.alerts.judge(item, self.threshold(), self.settings.budget)
+        self.ledger.change(item)
+        return []
 
     def _place(self, found: Sequence[Anomaly]) -> list[Transition]:
-        if not found:
-            return []
         self._busy = max(self._busy, self.clock)
         return self.news.say(self.placement.place(found))
 

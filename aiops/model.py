@@ -236,8 +236,7 @@ class LineKind(NamedTuple):
     masked: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LogWindow:
+class LogWindow(NamedTuple):
     """Count the lines of one stream between ``start`` and ``end``, by kind.
 
     ``samples`` holds the first line of each kind (its continuations below it). ``lines`` counts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -79,8 +79,13 @@ class Measure:
         return math.sinh(squeezed) * self.scale
 
 
-def read(masked: str, line: str) -> list[Reading | None] | None:
-    """Return what stands at each variable part of *line*, ``None`` when it does not fit."""
+def read(
+    masked: str, line: str, places: Container[int] | None = None
+) -> list[Reading | None] | None:
+    """Return what stands at each variable part of *line*, ``None`` when it does not fit.
+
+    Only what stands at *places* is read where they are given.
+    """
     words = masked.split(WILD)
     if len(words) < 2:
         return None
@@ -95,7 +100,8 @@ def read(masked: str, line: str) -> list[Reading | None] | None:
         if word and at < 0:
             return None
         # What a line begins with cannot be told from what its logger wrote before it.
-        found.append(_reading(line[at + len(word) : end], word, words[n + 1]) if word else None)
+        asked = word and (places is None or n in places)
+        found.append(_reading(line[at + len(word) : end], word, words[n + 1]) if asked else None)
         end = at if word else end
     found.reverse()
     return found

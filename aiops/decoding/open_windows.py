@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from aiops.decoding.continuation import is_continuation
@@ -32,12 +32,12 @@ class OpenWindow:
     """What a window holds so far; ``samples`` has time and lines of the first of each kind."""
 
     start: float
-    counts: dict[LineKind, int] = field(default_factory=dict)
-    samples: dict[LineKind, tuple[float, list[bytes]]] = field(default_factory=dict)
+    counts: dict[LineKind, int]
+    samples: dict[LineKind, tuple[float, list[bytes]]]
+    named: list[tuple[str, str, LineKind, float]]
     lines: int = 0
     continuations: int = 0
     other: int = 0
-    named: list[tuple[str, str, LineKind, float]] = field(default_factory=list)
 
 
 class OpenWindows:
@@ -64,7 +64,7 @@ class OpenWindows:
         """Return the window of this index, opened where it was not."""
         window = self._open.get(index)
         if window is None:
-            window = self._open[index] = OpenWindow(index * self._width)
+            window = self._open[index] = OpenWindow(index * self._width, {}, {}, [])
         return window
 
     # --- lines in ---------------------------------------------------------------------------
@@ -147,15 +147,15 @@ class OpenWindows:
         if self._tail is not None and any(t is self._tail for _, t in window.samples.values()):
             self._tail = None  # what is closed does not change any more
         return LogWindow(
-            stream=self._stream,
-            start=index * width,
-            end=(index + 1) * width,
-            counts=window.counts,
-            samples=Samples(self._stream.id, window.samples),
-            lines=window.lines,
-            continuations=window.continuations,
-            other=window.other,
-            named=window.named,
+            self._stream,
+            index * width,
+            (index + 1) * width,
+            window.counts,
+            Samples(self._stream.id, window.samples),
+            window.lines,
+            window.continuations,
+            window.other,
+            window.named,
         )
 
     # --- saved at a cut ---------------------------------------------------------------------

@@ -160,7 +160,7 @@ class StreamWindows:
     def _tally(self, lines: Lines, runs: Sequence[tuple[int, int, int]], shape: Shape) -> None:
         """Count every run of lines (window index, first line, line after the last)."""
         known = self._kinds.of(shape)
-        keys = lines.keys
+        keys, named = lines.keys, bool(self._finder)
         if len(runs) * FEW_LINES > len(keys):
             # Few lines a window: what is new is read in one go, and kinds are fewer than keys.
             kinds = self._kinds_of(keys, known, shape)
@@ -170,9 +170,9 @@ class StreamWindows:
                 for kind in few:
                     counts[kind] = counts.get(kind, 0) + 1
                 window = self._open.window(index)
-                if self._finder:
+                if named:
                     self._name(window, lines, start, few)
-                tally = [(kind, count, kind) for kind, count in counts.items()]
+                tally = zip(counts, counts.values(), counts, strict=True)
                 self._open.count(window, lines, start, few, tally)
             return
         for index, start, stop in runs:
@@ -180,7 +180,7 @@ class StreamWindows:
             times = Counter(many)
             found = self._kinds_of(list(times), known, shape)
             window = self._open.window(index)
-            if self._finder:
+            if named:
                 kind_of = dict(zip(times, found, strict=True))
                 self._name(window, lines, start, [kind_of[key] for key in many])
             self._open.count(

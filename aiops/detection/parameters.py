@@ -97,7 +97,8 @@ class Parameters:
         if sample is None:
             return
         line = sample.text.partition("\n")[0][:_LONGEST]
-        readings = read(known.text, line)
+        places = None if known.studied is not None else [m.place for m in known.measures]
+        readings = read(known.text, line, places)
         if known.studied is not None:
             known.studied.append(readings or [])
             if len(known.studied) >= STUDY:
