@@ -90,8 +90,6 @@ class Acting:
 
     async def _ask(self, request: web.Request) -> web.Response:
         permit, incident = await self._permitted(request)
-        if await self.desk.is_spent(permit.nonce):
-            raise _used()
         head, text = _ASKS[permit.verb]
         fields = _fields(permit.verb, incident)
         # Without an action the form goes to where it came from, however a proxy calls that.
@@ -104,6 +102,7 @@ class Acting:
         kind, args = self._command(permit.verb, incident, form)
         by = _short(form.get("by", "")) or f"a reader of {harmless(permit.receiver)}"
         once = Once(permit.nonce, permit.until)
+        # Whoever pressed in the meantime was first: that is judged where the command is committed.
         try:
             await self.desk.command(kind, incident.id, by, args, once=once)
         except SpentError:
@@ -126,8 +125,13 @@ class Acting:
         incident = await self.desk.find(permit.incident)
         if incident is None:
             raise _Said(410, "This incident is gone", "Its record was deleted after its time.")
+        if await self.desk.is_spent(permit.nonce):
+            raise _used()
         if permit.verb is Verb.ACK and incident.state in _OVER:
             raise _Said(409, "This incident is over", "There is nothing to look after any more.")
+        if permit.verb is Verb.ACK and incident.state is State.ACKNOWLEDGED:
+            who = harmless(incident.acknowledged_by) or "Somebody"
+            raise _Said(409, "It is taken", f"{who} looks after it already.")
         return permit, incident
 
     def _command(

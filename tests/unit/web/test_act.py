@@ -163,6 +163,35 @@ async def test_what_is_over_is_not_acknowledged_but_judged(visit: Visit) -> None
     assert [c.kind for c in told.commands] == ["feedback"]
 
 
+async def test_who_comes_second_hears_who_was_first(visit: Visit) -> None:
+    """What somebody took already is not taken twice, and it is said by whom."""
+    taken = incident("one", state=State.ACKNOWLEDGED, acknowledged_by="kim <b>")
+    told = FakeDesk(living=(taken,), links=LINKS)
+    call = await visit(told)
+
+    status, page, _ = await call.post(link(Verb.ACK))
+
+    assert (status, told.commands) == (409, [])
+    assert "kim &lt;b&gt; looks after it already." in page
+
+
+async def test_two_who_press_at_once_are_one_command(visit: Visit) -> None:
+    """Both saw a link that was not used: the commit decides, and the second is told so."""
+
+    class Late(FakeDesk):
+        async def is_spent(self, nonce: str) -> bool:
+            return False
+
+    told = Late(living=(incident("one"),), links=LINKS)
+    call = await visit(told)
+    where = link(Verb.NOISE)
+
+    answers = [(await call.post(where))[0] for _ in range(2)]
+
+    assert answers == [200, 410]
+    assert len(told.commands) == 1
+
+
 async def test_an_incident_that_is_gone_is_said_to_be(visit: Visit) -> None:
     """A link outlives its incident's record without breaking."""
     call = await visit(desk())
