@@ -89,6 +89,12 @@ def _evidence(incident: Incident) -> list[str]:
         )
     if (more := len(incident.anomalies) - MOST) > 0:
         rows.append(f"\n{more} more.")
+    restless = [c for c in incident.courses if c.times > 1]
+    rows += [""] if restless else []
+    rows += [
+        f"- {_code(c.series)} came and went {c.times} times since {rfc3339(c.since)}"
+        for c in restless
+    ]
     lines = [shown(sample)[0] for sample in incident.samples]
     return [*rows, "", *(f"- {_code(line)}" for line in lines)]
 

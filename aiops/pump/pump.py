@@ -292,6 +292,8 @@ class Pump:
         if isinstance(item, Changes):
             self._found([t for event in item.events for t in self.engine.feed(event)])
             self.cursors[item.stream.id] = item.cursor
+            with self._counting:
+                self._taken["lines", item.stream.source] += len(item.events)
             return
         found = self.engine.feed(item)
         if isinstance(item, Block):

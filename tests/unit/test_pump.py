@@ -110,6 +110,7 @@ async def test_changes_of_a_file_are_fed_with_their_position() -> None:
         await rig.pump.put(Changes(stream, events, "17"))
         await rig.pump.cut()
         assert rig.pump.resume_at(stream.id) == "17"
+        assert rig.pump.take_counts() == {("lines", "changes"): 3}
     (cut,) = rig.cuts
     assert cut.cursors == {stream.id: "17"}
     (ledger,) = (s for s in cut.sections if s.name == "ledger")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from aiops.cases import Case, Similar
 from aiops.incidents.postmortem import postmortem
 from aiops.model import ChangeEvent, Incident, Severity, State, Suspect
+from aiops.phases import Course, Phase
 from tests.unit.evidence import T, anomaly, first_sight
 
 HOSTILE = "![x](http://evil/x.png) <img src=x> @here `code` | cell \x1b[31m \u202egnp"
@@ -93,3 +94,13 @@ def test_hostile_text_stays_text() -> None:
     assert "http://" not in spoken
     for row in (line for line in text.splitlines() if line.startswith("| `")):
         assert row.replace("\\|", "").count("|") == 6
+
+
+def test_it_says_what_came_and_went() -> None:
+    """A series that flapped is listed with how often; a steady one is not."""
+    restless = Course("service:cart/errors", Phase.RESOLVED, T, 7)
+    steady = Course("service:cart/latency", Phase.RESOLVED, T)
+    text = postmortem(replace(INCIDENT, courses=(restless, steady)))
+
+    assert "- `service:cart/errors` came and went 7 times since 2023-11-14T22:14:00Z\n" in text
+    assert "service:cart/latency" not in text
