@@ -55,8 +55,8 @@ class Placement:
             self.grouping.follow(self.ledger.moved())
             where = self.grouping.homes(anomaly)
             self.grouping.learn(anomaly, where)
-            done += self.ledger.absorb(anomaly, where, partial(self._opens, anomaly.pace))
-        return done
+            done += self.ledger.take(anomaly, where, partial(self._opens, anomaly.pace))
+        return done + self.ledger.settle()
 
     def _opens(self, pace: float, anomalies: Iterable[Anomaly]) -> bool:
         strangers = 0.0 if self.topology.entities else reach(pace / PACES, STRANGER_SECONDS)

@@ -3,8 +3,9 @@
 *Co-occurrence.* When an entity begins to depart, those that began within ``NEAR`` seconds are its
 company. How much more often two are company than chance would have them is their pointwise mutual
 information, shrunk towards none by ``SHRINK`` pseudo-counts (Church and Hanks 1990 count pairs of
-words like this). Counts fade over ``MEMORY``; the mean lag between the two is kept with them, so a
-learned edge also says who follows whom, and after how long.
+words like this); it is worth the share of their onsets that they have in common. Counts fade over
+``MEMORY``; the mean lag between the two is kept with them, so a learned edge also says who follows
+whom, and after how long.
 
 *Lag.* How far apart the onsets of one trouble are depends on what measures them. Each source
 (kind of series and detector) has its own time constant: twice the mean distance of onsets that
@@ -138,10 +139,11 @@ class Companions:
         if pair.count < SUPPORT:
             return 0.0
         span = max(min(pair.at - began, MEMORY), APART)
-        either = math.prod(self._entities.get(e, (1.0, 0.0))[0] for e in (first, second))
-        by_chance = either * 2.0 * NEAR / span
+        counts = [self._entities.get(e, (1.0, 0.0))[0] for e in (first, second)]
+        by_chance = math.prod(counts) * 2.0 * NEAR / span
         lift = (pair.count + SHRINK) / (by_chance + SHRINK)
-        return MOST * (1.0 - 1.0 / lift) if lift > 1.0 else 0.0
+        share = min(pair.count / max(min(counts), 1.0), 1.0)
+        return MOST * share * (1.0 - 1.0 / lift) if lift > 1.0 else 0.0
 
     def _believe(self, first: str, second: str, strength: float) -> None:
         for one, other in ((first, second), (second, first)):

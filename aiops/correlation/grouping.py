@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiops.correlation.companions import Companions
 from aiops.correlation.gate import WEAK
@@ -35,6 +35,14 @@ TOGETHER = 0.5  # somebody calls both
 STRANGERS = 0.6  # nobody knows
 BUCKET = 60.0
 _VERSION = 1
+
+
+class _Lags(NamedTuple):
+    """How links of one anomaly decay, in seconds: with onsets, with what is seen, and at last."""
+
+    tau: float
+    sample: float
+    window: float
 
 
 class Grouping:
@@ -105,19 +113,21 @@ class Grouping:
     def homes(self, anomaly: Anomaly) -> list[str]:
         """Return the ids of the incidents an anomaly belongs to, the strongest link first.
 
-        Weak links beside a strong one are chance: they join nothing.
+        It makes one of several only where they began within a window and its links are alike:
+        a weak link beside a strong one is chance.
         """
+        lags = self._lags(anomaly)
         found: list[tuple[float, float, str]] = []
         for name in self._near(anomaly):
             to = self._prints[name]
-            score = self.link(anomaly, to)
+            score = self._link(anomaly, to, lags)
             if score >= LINK:
                 found.append((-score, to.started, name))
         if not found:
             return []
         found.sort()
-        least = RIVAL * found[0][0]
-        return [name for score, _, name in found if score <= least]
+        least, began = RIVAL * found[0][0], found[0][1]
+        return [n for s, at, n in found if s <= least and abs(at - began) <= lags.window]
 
     def _near(self, anomaly: Anomaly) -> set[str]:
         """Return the incidents that a link is possible to."""
@@ -157,52 +167,66 @@ class Grouping:
 
     def link(self, anomaly: Anomaly, to: Footprint) -> float:
         """Return how strongly an anomaly belongs to an incident, 0 (not at all) to 1."""
-        tau = self.companions.lag(anomaly, reach(anomaly.pace, self.window))
+        return self._link(anomaly, to, self._lags(anomaly))
+
+    def _lags(self, anomaly: Anomaly) -> _Lags:
+        pace = anomaly.pace
+        window = reach(pace, self.window)
+        sample = reach(pace / PACES, STRANGER_SECONDS)
+        return _Lags(self.companions.lag(anomaly, window), sample, window)
+
+    def _link(self, anomaly: Anomaly, to: Footprint, lags: _Lags) -> float:
         since, entity = anomaly.since, anomaly.entity
         best = 0.0
         seen = to.series.get(anomaly.series.id)
-        if seen is not None and anomaly.at - seen <= 2.0 * reach(anomaly.pace, self.window):
+        if seen is not None and anomaly.at - seen <= 2.0 * lags.window:
             if since <= seen:
                 return 1.0
-            best = max(AGAIN * math.exp(-(since - seen) / tau), LINK)
+            best = max(AGAIN * math.exp(-(since - seen) / lags.sample), LINK)
         if anomaly.at - to.started > MAX_AGE:
             return best
         onset = to.onsets.get(entity)
         if onset is not None:
-            best = max(best, SAME * math.exp(-abs(since - onset) / tau))
-            # Its own trouble may go on in other ways as long as it lasts.
-            late = max(since - to.entities[entity], 0.0)
-            best = max(best, SAME * math.exp(-late / tau)) if since >= onset else best
+            best = max(best, SAME * math.exp(-abs(since - onset) / lags.tau))
+            if since >= onset:
+                # Its own trouble may go on in other ways, as long as it is seen in each sample.
+                late = max(since - to.entities[entity], 0.0)
+                best = max(best, SAME * math.exp(-late / lags.sample))
         if len(to.onsets) >= MAX_ENTITIES:
             return best
-        return max(best, self._afar(anomaly, to, tau))
+        return max(best, self._afar(anomaly, to, lags))
 
-    def _afar(self, anomaly: Anomaly, to: Footprint, tau: float) -> float:
+    def _afar(self, anomaly: Anomaly, to: Footprint, lags: _Lags) -> float:
         """Return the strongest link by way of another entity."""
         since, entity, topology = anomaly.since, anomaly.entity, self.topology
-        strangers = reach(anomaly.pace / PACES, STRANGER_SECONDS)
-        begun = abs(since - to.started)
+        tau, sample = lags.tau, lags.sample
         kin = topology.kin(entity)
         known = topology.knows(entity)
         company = self.companions.of(entity)
+        # What began together, whoever it is: weighed by how well the two are acquainted.
+        begun = math.exp(-abs(since - to.started) / sample)
         best = 0.0
         for other, onset in to.onsets.items():
             if other == entity:
                 continue
             distance = kin.along.get(other)
             if distance is not None:
-                best = max(best, (SAME - STEP * distance) * math.exp(-abs(since - onset) / tau))
+                near = math.exp(-abs(since - onset) / tau)
+                if other in kin.below and since >= onset:
+                    # Who calls it may begin to suffer as long as it is seen in each sample.
+                    near = max(near, math.exp(-max(since - to.entities[other], 0.0) / sample))
+                best = max(best, (SAME - STEP * distance) * near)
             elif other in kin.siblings:
                 # Who they both call made both suffer at once, or has nothing to do with it.
-                best = max(best, SIBLINGS * math.exp(-begun / strangers))
+                best = max(best, SIBLINGS * begun)
             elif other in kin.together:
                 # No graph is whole: what fails at the same moment for one caller is one story.
-                best = max(best, TOGETHER * math.exp(-begun / strangers))
+                best = max(best, TOGETHER * begun)
             elif not (known and topology.knows(other)):
-                best = max(best, STRANGERS * math.exp(-begun / strangers))
-            if other in company:
-                late = abs(since - onset - self.companions.follows(entity, other))
-                best = max(best, company[other] * math.exp(-late / tau))
+                best = max(best, STRANGERS * begun)
+                if other in company:
+                    late = abs(since - onset - self.companions.follows(entity, other))
+                    best = max(best, company[other] * math.exp(-late / tau))
         return best
 
     # --- saved at a cut ---------------------------------------------------------------------

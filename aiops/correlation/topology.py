@@ -12,11 +12,15 @@ MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 
 
 class Kin(NamedTuple):
-    """Whom an entity has to do with: by calls along one way, by a shared callee or caller."""
+    """Whom an entity has to do with: by calls along one way, by a shared callee or caller.
+
+    ``below`` are those of ``along`` that it depends on.
+    """
 
     along: Mapping[str, int]
     siblings: frozenset[str]
     together: frozenset[str]
+    below: frozenset[str]
 
 
 class Topology:
@@ -87,16 +91,20 @@ class Topology:
 
     def _find(self, entity: str) -> Kin:
         along: dict[str, int] = {}
+        below: set[str] = set()
         for ways in (self._callees, self._callers):
             edge, seen = {entity}, {entity}
             for steps in range(1, FURTHEST + 1):
                 edge = {n for e in edge for n in ways.get(e, ())} - seen
                 seen |= edge
+                if ways is self._callees:
+                    below |= edge
                 for name in edge:
                     along[name] = min(steps, along.get(name, steps))
         siblings = {c for callee in self.callees(entity) for c in self._callers[callee]}
         together = {c for caller in self.callers(entity) for c in self._callees[caller]}
-        return Kin(along, frozenset(siblings - {entity}), frozenset(together - {entity}))
+        own = {entity}
+        return Kin(along, frozenset(siblings - own), frozenset(together - own), frozenset(below))
 
     def reaches(self, caller: str, callee: str, limit: int = 4) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""

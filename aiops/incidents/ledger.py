@@ -38,7 +38,7 @@ __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
 MAX_CHANGES = 10  # in one story
 SETTLE = 180.0  # the one update waits this long for the rest of the story
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
-_VERSION = 5
+_VERSION = 6
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
 
@@ -57,6 +57,7 @@ class Ledger:
         self._rank = rank
         self._records: dict[str, Record] = {}
         self._moved: dict[str, None] = {}
+        self._unsettled: dict[str, tuple[float, Opens]] = {}  # candidates that grew
         self._returned: set[str] = set()
         self._changes: list[ChangeEvent] = []
         self._habits = Habits()
@@ -85,6 +86,10 @@ class Ledger:
 
         A resolved incident takes nothing; a candidate that repeats its pattern reopens it.
         """
+        return [*self.take(anomaly, homes, opens), *self.settle()]
+
+    def take(self, anomaly: Anomaly, homes: Sequence[str], opens: Opens) -> list[Transition]:
+        """Add an anomaly as ``absorb`` does, but leave it to ``settle`` what a candidate is."""
         anomaly = after_change(anomaly, self._changes, self.settings.grace)
         anomaly = self.lessons.weigh(as_usual(anomaly, self._habits, self.facts))
         self._now = max(self._now, anomaly.at)
@@ -104,14 +109,25 @@ class Ledger:
         self._add(record, anomaly)
         if record.state is not State.CANDIDATE:
             return [*done, *self._escalate(record, at)]
-        # What comes later may also explain what came before: then nothing is ready any more.
-        recent = record.recent(at - reach(record.pace, TOGETHER))
-        if not opens(self.lessons.asked(recent)):
-            record.ready_at = None
-        elif record.ready_at is None:
-            record.ready_at = at
-            if self.settings.patience <= 0.0:
-                done.append(self._open(record, at))
+        self._unsettled[record.id] = (at, opens)
+        return done
+
+    def settle(self) -> list[Transition]:
+        """Decide which of the candidates that grew have enough evidence to open."""
+        unsettled, self._unsettled = self._unsettled, {}
+        done: list[Transition] = []
+        for name, (at, opens) in unsettled.items():
+            record = self._records.get(name)
+            if record is None or record.state is not State.CANDIDATE:
+                continue
+            # What comes later may also explain what came before: then nothing is ready any more.
+            recent = record.recent(at - reach(record.pace, TOGETHER))
+            if not opens(self.lessons.asked(recent)):
+                record.ready_at = None
+            elif record.ready_at is None:
+                record.ready_at = at
+                if self.settings.patience <= 0.0:
+                    done.append(self._open(record, at))
         return done
 
     def change(self, event: ChangeEvent) -> None:

@@ -112,6 +112,7 @@ def _split(command: Command, record: Record, hands: Hands) -> list[Transition] |
         new.last[key] = record.last.pop(key, new.last[key])
         if (times := record.risen.pop(key, None)) is not None:
             new.risen[key] = times
+    record.failing = [other for other in record.failing if other != entity]
     record.seen.pop(entity, None)
     record.onsets.pop(entity, None)
     record.without = [*record.without, entity]

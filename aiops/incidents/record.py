@@ -60,6 +60,8 @@ class Record:
     onsets: dict[str, float] = field(default_factory=dict)  # entity: onset of its newest series
     without: list[str] = field(default_factory=list)  # entities that a person split off
     severity: Severity = Severity.INFO
+    felt: bool = False  # any of it is a symptom, not only unusual work
+    failing: list[str] = field(default_factory=list)  # entities with errors, as many as matter
     dirty: bool = True
     anomalies: dict[str, Anomaly] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
@@ -106,24 +108,24 @@ class Record:
             self.updated = max(self.updated, anomaly.at)
         if changed:
             self.dirty = True
-            self._weigh()
+            self._weigh(self.anomalies[key])
         return True
 
-    def _weigh(self) -> None:
-        bad = [a for a in self.anomalies.values() if counts(a)]
-        worst = max((a.severity for a in bad), default=Severity.INFO)
-        failing = {a.entity for a in bad if a.severe and a.severity >= Severity.ERROR}
-        if len(failing) >= WIDESPREAD:
-            worst = Severity.CRITICAL
-        self.severity = max(worst, self.severity)
-        matter = [a for a in bad if a.severe] or bad
-        if matter:
-            self.started = min(a.since for a in matter)
-
-    @property
-    def felt(self) -> bool:
-        """Return whether any anomaly is a symptom, not only unusual work."""
-        return any(a.severe and counts(a) for a in self.anomalies.values())
+    def _weigh(self, anomaly: Anomaly) -> None:
+        """Take what is new or worse than before into severity and beginning."""
+        if not counts(anomaly):
+            return
+        self.severity = max(anomaly.severity, self.severity)
+        if not anomaly.severe:
+            if not self.felt:
+                self.started = min(anomaly.since, self.started)
+            return
+        self.started = min(anomaly.since, self.started) if self.felt else anomaly.since
+        self.felt = True
+        if anomaly.severity >= Severity.ERROR and anomaly.entity not in self.failing:
+            self.failing = [*self.failing, anomaly.entity][:WIDESPREAD]
+            if len(self.failing) >= WIDESPREAD:
+                self.severity = Severity.CRITICAL
 
     def recent(self, since: float) -> list[Anomaly]:
         """Return the anomalies seen at *since* or later: the others are no coincidence.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from aiops.correlation.grouping import LINK, MAX_ENTITIES, Grouping
+from aiops.correlation.grouping import LINK, MAX_ENTITIES, RIVAL, Grouping
 from aiops.correlation.topology import Topology
 from aiops.pace import Footprint
 from tests.unit.evidence import T, anomaly
@@ -64,10 +64,27 @@ def test_links_decay_with_time() -> None:
     assert link(anomaly(name="latency", at=T + 600), footprint()) < LINK
 
 
-def test_what_only_lasts_draws_no_neighbour_in() -> None:
-    """A trouble that is still seen after half an hour says nothing about what begins next door."""
+def test_what_only_lasts_draws_nobody_in_that_it_calls() -> None:
+    """A trouble that is still seen after half an hour says nothing about what begins below it."""
     lasting = footprint(entities={"service:cart": T + 1800}, series={"service:cart/x": T + 1800})
     assert link(anomaly("service:redis", at=T + 1800), lasting) < LINK
+
+
+def test_who_calls_what_lasts_may_begin_to_suffer() -> None:
+    """A caller that fails while its callee is seen failing joins; once that is over it does not."""
+    for last, joins in ((T + 1790, True), (T + 1500, False)):
+        lasting = footprint(entities={"service:cart": last}, series={"service:cart/x": last})
+        assert (link(anomaly("service:gateway", at=T + 1800), lasting) >= LINK) is joins
+
+
+def test_an_anomaly_does_not_join_an_old_incident_and_a_new_one() -> None:
+    """A link to both makes one story of two only where they began within a window."""
+    old = footprint(at=T - 900, entities={"service:cart": T}, name="old")
+    new = footprint("service:redis", at=T, name="new")
+    one = anomaly(name="latency", at=T + 10)
+    both = grouping(CALLS, old, new)
+    assert min(both.link(one, old), both.link(one, new)) >= LINK
+    assert both.homes(one) == ["old"]
 
 
 def test_what_an_entity_shows_while_it_is_in_trouble_is_that_trouble() -> None:
@@ -134,7 +151,7 @@ def test_homes_are_those_that_have_a_link() -> None:
         for entity in entities:
             one = anomaly(f"service:{entity}", "latency", at=T + 40)
             best = max(made.link(one, p) for p in prints)
-            every = {p.id for p in prints if made.link(one, p) >= max(LINK, 0.6 * best)}
+            every = {p.id for p in prints if made.link(one, p) >= max(LINK, RIVAL * best)}
             assert set(made.homes(one)) == every
 
 
@@ -173,10 +190,10 @@ def test_what_fails_together_for_one_caller_is_one_story() -> None:
 
 def test_learned_company_links_strangers() -> None:
     """Who fell ill together again and again belongs together though nobody drew the call."""
-    made = grouping(CALLS)
+    made = grouping(Topology())
     mail = anomaly("service:mail", at=T + 20 * 7200 + 90)
     home = footprint(at=T + 20 * 7200)
-    assert made.link(mail, home) == 0.0
+    assert made.link(mail, home) < LINK
     for n in range(20):
         made.companions.see("service:cart", T + n * 7200)
         made.companions.see("service:mail", T + n * 7200 + 90)
@@ -185,12 +202,12 @@ def test_learned_company_links_strangers() -> None:
 
 def test_what_was_learned_survives_a_cut() -> None:
     """A restored grouping dates, learns and links as the saved one does."""
-    made = grouping(CALLS)
+    made = grouping(Topology())
     for n in range(20):
         made.dated(anomaly(at=T + n * 7200, since=T))
         made.companions.see("service:cart", T + n * 7200)
         made.companions.see("service:mail", T + n * 7200 + 90)
-    again = grouping(CALLS)
+    again = grouping(Topology())
     again.restore(made.to_section())
     assert again.to_section().header == made.to_section().header
     mail = anomaly("service:mail", at=T + 20 * 7200 + 90)
