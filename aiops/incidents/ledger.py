@@ -175,7 +175,7 @@ class Ledger:
                     record.state = State.CLOSED
                     self._forget(record.id)
             elif record.state in _LIVE:
-                if silent > quiet and not flaps(record, self.firing, at):
+                if silent > quiet and not self._flaps(record, at):
                     done.append(self._resolve(record, at))
                 else:
                     late = overdue(record, at, self.settings, self._emit)
@@ -216,13 +216,17 @@ class Ledger:
         settings = self.settings
         if quiet <= settings.resolve_after + settings.close_after:
             return False
-        return not any(flaps(r, self.firing, self._now) for r in self._records.values())
+        return not any(self._flaps(r, self._now) for r in self._records.values())
+
+    def _flaps(self, record: Record, at: float) -> bool:
+        return flaps(record, self._records.values(), self.firing, at)
 
     @property
     def longest_quiet(self) -> float:
         """Return after how many seconds without news everything that is open has ended."""
         quiet = [self._quiet(r) for r in self._records.values()]
-        calm = [calm_at(r, self.firing, self._now) - self._now for r in self._records.values()]
+        every = self._records.values()
+        calm = [calm_at(r, every, self.firing, self._now) - self._now for r in every]
         return max([*quiet, *calm], default=self.settings.resolve_after)
 
     # --- deciding ---------------------------------------------------------------------------
@@ -240,7 +244,7 @@ class Ledger:
     def _awaiting(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
         """Return the incidents that are no home of an anomaly and wait for its series."""
         back = [self._records[name] for name in sorted(self._returned.difference(homes))]
-        return [record for record in back if awaits(record, anomaly, self.firing)]
+        return [record for record in back if awaits(record, self._records.values(), anomaly, self.firing)]
 
     def _forget(self, name: str) -> None:
         del self._records[name]

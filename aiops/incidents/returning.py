@@ -31,31 +31,42 @@ def same_as_before(
     return max(same, key=lambda r: (r.updated, r.id)) if same else None
 
 
-def flaps(record: Record, firing: Firing, at: float) -> bool:
-    """Return whether an incident came back before, and most of what was felt comes and goes.
+def flaps(record: Record, others: Iterable[Record], firing: Firing, at: float) -> bool:
+    """Return whether an incident came back before, and most of what is its own comes and goes.
 
-    One shared symptom that flaps holds nothing open: it is felt in every story.
+    What other stories showed, too, as a gateway does, flaps with all of them and holds none open.
     """
     if not record.returns or record.state not in _LIVE:
         return False
-    felt = record.symptoms()
-    return sum(firing.flaps(s, at) for s in felt) >= max(SAME_SYMPTOMS * len(felt), 1)
+    own = _own(record, others)
+    return sum(firing.flaps(s, at) for s in own) >= max(SAME_SYMPTOMS * len(own), 1)
 
 
-def calm_at(record: Record, firing: Firing, at: float) -> float:
+def calm_at(record: Record, others: Iterable[Record], firing: Firing, at: float) -> float:
     """Return until when an incident that flaps at *at* may be held open, else minus infinity."""
-    if not flaps(record, firing, at):
+    if not flaps(record, others, firing, at):
         return -math.inf
     return max(firing.calm_at(series) for series in record.symptoms())
 
 
-def awaits(record: Record, anomaly: Anomaly, firing: Firing) -> bool:
+def awaits(record: Record, others: Iterable[Record], anomaly: Anomaly, firing: Firing) -> bool:
     """Return whether an open incident is kept open for this series to come back."""
+    series = anomaly.series.id
     return (
-        anomaly.series.id in record.anomalies
-        and firing.flaps(anomaly.series.id, anomaly.at)
-        and flaps(record, firing, anomaly.at)
+        series in record.anomalies
+        and firing.flaps(series, anomaly.at)
+        and flaps(record, others, firing, anomaly.at)
+        and series in _own(record, others)
     )
+
+
+def _own(record: Record, others: Iterable[Record]) -> set[str]:
+    """Return what was felt in this incident and in none of the others that are still known."""
+    found = record.symptoms()
+    for other in others:
+        if other is not record:
+            found.difference_update(other.anomalies)
+    return found
 
 
 def _may_be_of(record: Record, before: Record) -> bool:
