@@ -244,7 +244,8 @@ class Ledger:
     def _awaiting(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
         """Return the incidents that are no home of an anomaly and wait for its series."""
         back = [self._records[name] for name in sorted(self._returned.difference(homes))]
-        return [record for record in back if awaits(record, self._records.values(), anomaly, self.firing)]
+        every = self._records.values()
+        return [record for record in back if awaits(record, every, anomaly, self.firing)]
 
     def _forget(self, name: str) -> None:
         del self._records[name]
