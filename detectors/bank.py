@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.bank_learn import Events, follow, learn_pace, learn_season, union
+from detectors.bank_learn import Events, follow, learn_pace, learn_season, learn_week, union
 from detectors.bank_look import RELEASE, WARMUP, Look, Places, Policy, look
 from detectors.bank_one import OneByOne
 from detectors.bank_rows import (
@@ -43,6 +43,7 @@ from detectors.bank_scores import (
 from detectors.calibrate import ONE, Floats, Selector, TailCalibrator, Wide, fixed, pick
 from detectors.level import gain
 from detectors.season import SeasonTable
+from detectors.week import DAY, WeekTable
 
 __all__ = [
     "FLAT",
@@ -64,7 +65,7 @@ FEW: Final = 6
 """Up to so many rows a step is cheaper in plain numbers than in arrays."""
 
 _BIT: Final = np.array([1, 2, 4, 8])
-_VERSION: Final = 2
+_VERSION: Final = 3
 # What only a good sample changes; the rest follows a departing series too.
 _GOOD: Final = np.array(
     [SPREAD, NOISE, PLAIN_SPREAD, SEASON_SPREAD, SEEN, WEIGHT, OFFSET], np.intp
@@ -83,7 +84,7 @@ class SeriesBank:
     A value of NaN means "not in this scrape": its row is frozen. Infinite values and magnitudes
     above 1e30 are treated alike; counting them is the caller's. A row whose last sample is as
     new as ``at`` or newer learns nothing (duplicates and unordered stamps are harmless).
-    About 180 bytes a row, and 4 more a slot.
+    About 180 bytes a row, 4 more a slot, and 204 for the week where there are slots of a day.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class SeriesBank:
         self._rows = BankRows()
         self._tails = TailCalibrator(4, memory=2 * memory, light=2)
         self._season = SeasonTable(slots, period) if slots else None
+        self._week = WeekTable() if slots and period == DAY else None
         self._policy = Policy(
             fixed(memory), accept_after, fixed(flag), fixed(0.95 * min(LOUD, RELEASE * flag))
         )
@@ -111,6 +113,7 @@ class SeriesBank:
             self._rows,
             self._tails,
             self._season,
+            self._week,
             memory=memory,
             accept_after=accept_after,
             flag=flag,
@@ -134,6 +137,8 @@ class SeriesBank:
         self._tails.reset(rows)
         if self._season is not None and len(again):
             self._season.reset(again)
+        if self._week is not None and len(again):
+            self._week.reset(again)
         return rows
 
     def remove(self, rows: NDArray[np.int64]) -> None:
@@ -189,6 +194,8 @@ class SeriesBank:
         arrays |= {f"tail_{k}": v for k, v in self._tails.to_arrays(top).items()}
         if self._season is not None:
             arrays["season"] = self._season.table[:, :top].copy()
+        if self._week is not None:
+            arrays |= self._week.to_arrays(top)
         return header, arrays
 
     @classmethod
@@ -204,13 +211,17 @@ class SeriesBank:
         bank._tails.load({k[5:]: v for k, v in arrays.items() if k.startswith("tail_")})
         if bank._season is not None:
             bank._season.table[:, :top] = arrays["season"]
+        if bank._week is not None:
+            bank._week.load(arrays)
         return bank
 
     @property
     def nbytes(self) -> int:
         """Return the bytes all arrays hold, room for growth included."""
         total = self._rows.nbytes + self._tails.nbytes
-        return total if self._season is None else total + self._season.table.nbytes
+        if self._season is not None:
+            total += self._season.table.nbytes
+        return total if self._week is None else total + self._week.nbytes
 
     def _grow(self, needed: int) -> None:
         have = self._rows.capacity
@@ -221,6 +232,8 @@ class SeriesBank:
         self._tails.grow(capacity)
         if self._season is not None:
             self._season.grow(capacity)
+        if self._week is not None:
+            self._week.grow(capacity)
 
     def _looks(self, rows: NDArray[np.int64], at: float, values: Wide) -> list[tuple[slice, Look]]:
         """Look at the rows block by block, or return the last look if it was the same."""
@@ -246,6 +259,7 @@ class SeriesBank:
                     kept[part],
                     tails=self._tails,
                     season=self._season,
+                    week=self._week,
                     policy=self._policy,
                 )
                 looks.append((part, found))
@@ -282,12 +296,18 @@ class SeriesBank:
 
         seen = narrow[SEEN] + ONE
         weight = gain(seen, j.dt, self._policy.memory)
-        if len(held):
-            weight[held] = 0.0
+        frozen = union(held, j.vague)
+        if len(frozen):
+            weight[frozen] = 0.0
         if self._season is not None:
-            learn_season(j, self._season, weight, held)
+            learn_season(j, self._season, weight, frozen)
+        if j.week is not None and self._week is not None:
+            learn_week(j, self._week, weight, old, held)
+        there = wide[LEVEL, events.accepted]
         follow(j, seen, weight, events.accepted, self.flag)
-        self._learn_tails(j, events, held, seen)
+        if j.week is not None and self._week is not None:
+            self._week.accept(j.week, events.accepted, wide[LEVEL, events.accepted] - there)
+        self._learn_tails(j, events, frozen, seen)
         narrow[SEEN] = seen
         wide[ORIGIN] = j.origin
         learn_pace(j)
@@ -299,6 +319,8 @@ class SeriesBank:
             narrow[:, old], wide[:, old] = before
         if not isinstance(j.sel, slice):
             self._rows.narrow[:, j.sel], self._rows.wide[:, j.sel] = narrow, wide
+            if j.week is not None and self._week is not None:
+                self._week.fields[:, j.sel] = j.week.fields
 
     def _learn_tails(self, j: Look, events: Events, held: Places, seen: Floats) -> None:
         # A departure that went away by itself is normal for this series, once: it is taught when

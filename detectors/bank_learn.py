@@ -22,6 +22,7 @@ from detectors.bank_rows import (
     QUIET,
     RECENT,
     SEASON_SPREAD,
+    SEEN,
     SINCE,
     SIZE,
     SPREAD,
@@ -30,8 +31,10 @@ from detectors.bank_rows import (
     WEIGHT,
 )
 from detectors.calibrate import ONE, ZERO, Floats, fixed
+from detectors.growth import learned
 from detectors.level import FIRST, limited
 from detectors.season import TRUSTED, SeasonTable, ramp
+from detectors.week import CENTRE, POWER, WeekTable
 
 FAST: Final = 0.3
 """Weight of one sample in the forecast: memory of about three samples."""
@@ -116,10 +119,14 @@ def follow(j: Look, seen: Floats, weight: Floats, accepted: Places, flag: float)
         first = j.young[seen[j.young] < FIRST]
         step[first] = j.off[1, first]
         error[:, first] = j.off[:, first]
+    moved = error[0]
+    if j.grown.ndim:
+        step *= j.grown
+        moved = moved * j.grown
     step *= ONE - np.exp(j.dt / np.maximum(j.pace, _SHORTEST) * _KEEP_FAST)
     wide[FAST_LEVEL] += step
     usual = narrow[NOISE, accepted]
-    wide[LEVEL] += weight * error[0]
+    wide[LEVEL] += weight * moved
     np.abs(error, out=error)
     spreads = narrow[SPREAD : NOISE + 1]
     error -= spreads
@@ -136,6 +143,8 @@ def follow(j: Look, seen: Floats, weight: Floats, accepted: Places, flag: float)
         recent, there = j.recent[accepted], wide[LEVEL, accepted]
         noisy = members_of(j, accepted)[VARIANCE_MEMBER] >= RELEASE * flag
         jump = wide[FAST_LEVEL, accepted] - there
+        if j.explained.ndim:
+            jump -= j.explained[accepted]
         near = noisy & (recent > _TWO * usual) & (np.abs(jump) <= _TWO * recent)
         wide[LEVEL, accepted] = there + np.where(near, 0.0, jump)
         narrow[NOISE, accepted] = np.where(noisy, recent, np.maximum(recent, usual))
@@ -147,9 +156,12 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     narrow = j.narrow
     # The slot began at one time for all rows: before it lies another pass.
     fresh = j.last_at < j.at - (j.at % season.period - j.slot * season.width)
-    rest = j.rest.astype(np.float32)
-    season.learn(j.slot, j.sel, rest, j.dt, fresh=fresh, kept=held)
-    plain = (j.rest - j.wide[PLAIN]).astype(np.float32)
+    usual = j.rest - j.explained
+    rest = usual.astype(np.float32)
+    season.learn(
+        j.slot, j.sel, rest, j.dt, fresh=fresh, kept=held, age=narrow[SEEN] * np.abs(narrow[PACE])
+    )
+    plain = (usual - j.wide[PLAIN]).astype(np.float32)
     wide, spread = np.abs(plain), narrow[PLAIN_SPREAD]
     most = np.maximum(wide, spread)
     most *= _TWO
@@ -173,6 +185,32 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     if np.count_nonzero(useful) or np.count_nonzero(narrow[WEIGHT]):
         narrow[WEIGHT] = ramp(narrow[WEIGHT], useful, j.dt, RAMP)
     narrow[OFFSET] = j.offset
+
+
+def learn_week(j: Look, week: WeekTable, weight: Floats, old: Places, held: Places) -> None:
+    """Learn the part of the week from what was there before the week explained any of it."""
+    if j.week is None:
+        return
+    before, seen = j.week.fields[:, old], j.narrow[SEEN]
+    week.learn(
+        j.week,
+        j.sel,
+        j.at,
+        j.last_at,
+        rest=j.rest,
+        explained=j.explained,
+        dt=j.dt,
+        old=old,
+        held=held,
+    )
+    fields = j.week.fields
+    fields[POWER] = learned(
+        fields[POWER], j.over, j.away[0] / np.maximum(j.narrow[SPREAD], _SHORTEST), weight
+    )
+    step = np.where(seen == ZERO, ONE, weight)
+    fields[CENTRE] += step * (j.week.height - fields[CENTRE])
+    if len(old):
+        j.week.fields[:, old] = before
 
 
 def learn_pace(j: Look) -> None:

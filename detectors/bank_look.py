@@ -41,9 +41,11 @@ from detectors.calibrate import (
     combine,
     fixed,
 )
+from detectors.growth import above, height
 from detectors.level import scale
 from detectors.season import SeasonTable
 from detectors.shift import average
+from detectors.week import CENTRE, POWER, PROVEN, VAGUE, WeekLook, WeekTable
 
 WARMUP: Final = 12
 """Samples before a row says anything: a spread of fewer is a guess."""
@@ -130,6 +132,11 @@ class Look:
     lasting: NDArray[np.bool_]
     flagged: NDArray[np.bool_]
     accepted: NDArray[np.bool_]
+    week: WeekLook | None
+    explained: Floats
+    over: Floats
+    grown: Floats
+    vague: Places
 
 
 def _times(last_at: Wide, pace: Floats, at: float) -> tuple[Wide, Floats, Floats, Floats]:
@@ -171,6 +178,7 @@ def look(
     *,
     tails: TailCalibrator,
     season: SeasonTable | None,
+    week: WeekTable | None,
     policy: Policy,
 ) -> Look:
     """Judge *value* of the chosen rows, whose *fields* are these; change nothing."""
@@ -199,6 +207,16 @@ def look(
             if len(unknown):
                 offset[unknown] = before[unknown]
     rest = value - origin
+    known, explained, vague = None, ZERO, NONE
+    if week is not None:
+        known = week.look(sel, at, last_at, seen * np.abs(narrow[PACE]))
+        if (span := known.span()) is not None:
+            # Of what is usual by the week, that is expected which is nearest to the forecast.
+            explained = (wide[FAST_LEVEL] - wide[LEVEL]).astype(np.float32)
+            np.maximum(explained, span[0], out=explained)
+            np.minimum(explained, span[1], out=explained)
+            wide_span = (known.age < PROVEN) & (span[1] - span[0] > VAGUE * narrow[SPREAD])
+            vague = wide_span.nonzero()[0]
     # The largest value of late, not of now: a series back at 0 has not lost its scale.
     size = value.astype(np.float32)
     np.abs(size, out=size)
@@ -212,6 +230,17 @@ def look(
     unit[1] *= stale
     # Differences are taken in float64; what is left needs no more than float32.
     off = (rest - offset - wide[LEVEL : FAST_LEVEL + 1]).astype(np.float32)
+    over, grown = ZERO, ONE
+    if known is not None:
+        off[0] -= explained
+        expected = (origin + wide[LEVEL]).astype(np.float32) + (offset + explained)
+        high = height(expected, narrow[SPREAD])
+        over = above(high, known.fields[CENTRE])
+        if len(unborn):
+            over[unborn] = 0.0
+        grown = np.exp(known.fields[POWER] * over)
+        off /= grown
+        known.height = high
     away = np.abs(off)
     raw = np.empty((4, len(value)), np.float32)
     np.divide(away, unit, out=raw[:2])
@@ -291,6 +320,11 @@ def look(
         lasting,
         flagged,
         accepted,
+        known,
+        explained,
+        over,
+        grown,
+        vague,
     )
 
 

@@ -53,8 +53,10 @@ from detectors.bank_scores import (
 from detectors.calibrate import TailCalibrator
 from detectors.level import FIRST, MOVING, OUTLIER, STILL, TINY
 from detectors.one_tail import OneTail, combine
+from detectors.one_week import OneWeek
 from detectors.season import TRUSTED, SeasonTable
 from detectors.shift import ROOM, SHARE, STEP
+from detectors.week import WeekTable
 
 _KEEP_FAST: Final = math.log(1.0 - FAST)
 
@@ -89,6 +91,10 @@ class _Look:
     lasting: bool = False
     flagged: bool = False
     accepted: bool = False
+    week: OneWeek | None = None
+    explained: float = 0.0
+    vague: bool = False
+    grown: float = 1.0
 
 
 class OneByOne:
@@ -99,6 +105,7 @@ class OneByOne:
         rows: BankRows,
         tails: TailCalibrator,
         season: SeasonTable | None,
+        week: WeekTable | None,
         *,
         memory: float,
         accept_after: float,
@@ -107,6 +114,7 @@ class OneByOne:
         self._rows = rows
         self._tails = tails
         self._season = season
+        self._week = week
         self._memory = memory
         self._accept_after = accept_after
         self._flag = flag
@@ -154,7 +162,14 @@ class OneByOne:
         forecast = stale * _scale(narrow[NOISE], j.size, seen)
         j.unit = level, forecast
         left = j.rest - j.offset
-        above, jump = left - wide[LEVEL], left - wide[FAST_LEVEL]
+        if self._week is not None:
+            j.week = OneWeek(self._week, j.row, j.at, j.last_at, seen * j.pace)
+            moved = wide[FAST_LEVEL] - wide[LEVEL]
+            j.explained, j.vague = j.week.explained(moved, narrow[SPREAD])
+            expected = wide[ORIGIN] + wide[LEVEL] + j.offset + j.explained
+            j.grown = j.week.grow(expected, narrow[SPREAD], first=not seen)
+        above = (left - wide[LEVEL] - j.explained) / j.grown
+        jump = (left - wide[FAST_LEVEL]) / j.grown
         j.off = above, jump
         j.sums = _average(narrow[UP], narrow[DOWN], above / level)
         recent = narrow[RECENT]
@@ -183,15 +198,30 @@ class OneByOne:
         begun = j.flagged and not j.lasting
         ended = j.lasting and not j.flagged and narrow[QUIET] + 1.0 >= CALM_AFTER
         held = (j.lasting or j.flagged) and not j.accepted
-        seen = narrow[SEEN] + 1.0
+        seen, level = narrow[SEEN] + 1.0, wide[LEVEL]
         _follow(j, first=seen < FIRST)
+        weight = max(4.0 / (seen + 24.0), 1.0 / seen, j.dt / (j.dt + self._memory))
+        if held or j.vague:
+            weight = 0.0
+        if j.week is not None:
+            error = abs(j.off[0]) / max(narrow[SPREAD], 1e-6)
+            j.week.learn(
+                j.rest,
+                j.explained,
+                j.dt,
+                held=held,
+                weight=weight,
+                error=error,
+                first=seen == 1.0,
+            )
         if not held:
-            weight = max(4.0 / (seen + 24.0), 1.0 / seen, j.dt / (j.dt + self._memory))
             if self._season is not None:
                 _learn_season(j, self._season, weight)
             _learn_level(j, weight, self._flag, first=seen < FIRST)
             narrow[SEEN] = seen
-        if seen >= WARMUP and (ended or not (held or j.accepted)):
+        if j.week is not None:
+            j.week.done(wide[LEVEL] - level if j.accepted else 0.0)
+        if seen >= WARMUP and (ended or not (held or j.accepted or j.vague)):
             if ended:
                 blamed = int(narrow[BLAME])
                 j.raw = [1e30 if blamed >> n & 1 else raw for n, raw in enumerate(j.raw)]
@@ -219,7 +249,7 @@ def _follow(j: _Look, *, first: bool) -> None:
         if narrow[STREAK]:
             reach *= 2.0 ** min(narrow[STREAK], 20.0)
         step = _cut(step, reach)
-    wide[FAST_LEVEL] += step * (1.0 - math.exp(j.dt / max(j.pace, 1e-6) * _KEEP_FAST))
+    wide[FAST_LEVEL] += step * j.grown * (1.0 - math.exp(j.dt / max(j.pace, 1e-6) * _KEEP_FAST))
     narrow[UP], narrow[DOWN] = j.sums
     narrow[RECENT] = j.recent
     narrow[SIZE] = j.size
@@ -234,10 +264,10 @@ def _learn_level(j: _Look, weight: float, flag: float, *, first: bool) -> None:
     usual = narrow[NOISE]
     narrow[SPREAD] += (abs(above) - narrow[SPREAD]) * weight
     narrow[NOISE] += (abs(jump) - usual) * weight
-    wide[LEVEL] += weight * above
+    wide[LEVEL] += weight * above * j.grown
     if j.accepted:
         noisy = j.each[VARIANCE_MEMBER] >= RELEASE * flag
-        jump = wide[FAST_LEVEL] - wide[LEVEL]
+        jump = wide[FAST_LEVEL] - wide[LEVEL] - j.explained
         if not (noisy and j.recent > 2.0 * usual and abs(jump) <= 2.0 * j.recent):
             wide[LEVEL] += jump
         narrow[NOISE] = j.recent if noisy else max(j.recent, usual)
@@ -247,8 +277,11 @@ def _learn_level(j: _Look, weight: float, flag: float, *, first: bool) -> None:
 def _learn_season(j: _Look, season: SeasonTable, weight: float) -> None:
     wide, narrow = j.wide, j.narrow
     fresh = j.last_at < j.at - (j.at % season.period - j.slot * season.width)
-    season.learn_one(j.slot, j.row, j.rest, j.dt, fresh=fresh)
-    plain = j.rest - wide[PLAIN]
+    rest = j.rest - j.explained
+    if not j.vague:
+        age = narrow[SEEN] * j.pace
+        season.learn_one(j.slot, j.row, rest, j.dt, fresh=fresh, age=age)
+    plain = rest - wide[PLAIN]
     far, spread = abs(plain), narrow[PLAIN_SPREAD]
     most = 2.0 * max(far, spread)
     spread += (far - spread) * weight
@@ -257,7 +290,7 @@ def _learn_season(j: _Look, season: SeasonTable, weight: float) -> None:
     fitted = narrow[SEASON_SPREAD]
     if j.passes >= TRUSTED:
         fitted = spread if fitted == 0.0 else fitted
-        fitted += (min(abs(j.rest - j.slot_value), most) - fitted) * weight
+        fitted += (min(abs(rest - j.slot_value), most) - fitted) * weight
         narrow[SEASON_SPREAD] = fitted
     useful = 0.0 < fitted < USEFUL * spread
     narrow[WEIGHT] += (useful - narrow[WEIGHT]) * (j.dt / (j.dt + RAMP))
@@ -307,7 +340,7 @@ def _describe(j: _Look) -> Told:
             reason = FLAT
     if j.accepted:
         reason = NEW_NORMAL
-    centre = j.value - j.off[member]
-    reach = j.tail.edges[member] * j.unit[member]
+    centre = j.value - j.off[member] * j.grown
+    reach = j.tail.edges[member] * j.unit[member] * j.grown
     surprise = math.nan if j.missing else j.surprise
     return Told(surprise, centre, centre - reach, centre + reach, reason, since, int(seen))

@@ -75,16 +75,17 @@ def describe(j: Look, scores: BankScores, part: slice) -> None:
     """Write what one look found into *part* of the scores."""
     loud = j.hot[j.surprise[j.hot] >= LOUD]
     scores.surprise[part] = j.surprise
-    centre = j.value - j.off[0]
-    reach = j.edges[0] * j.unit[0]
+    centre = j.value - j.off[0] * j.grown
+    reach = j.edges[0] * j.unit[0] * j.grown
     scores.since[part] = j.wide[SINCE]
     scores.seen[part] = j.narrow[SEEN]
     if len(loud):
         best = members_of(j, loud).argmax(axis=0)
         # The forecast explains a spike; everything else is told against the usual level.
         quick = loud[best == 1]
-        centre[quick] = j.value[quick] - j.off[1, quick]
-        reach[quick] = j.edges[1, quick] * j.unit[1, quick]
+        grown = j.grown[quick] if j.grown.ndim else j.grown
+        centre[quick] = j.value[quick] - j.off[1, quick] * grown
+        reach[quick] = j.edges[1, quick] * j.unit[1, quick] * grown
         reason = BY_MEMBER[best]
         reason[(reason == SPIKE) & (j.narrow[WEIGHT, loud] > 0.5)] = SEASON
         reason[(reason == VARIANCE) & (j.recent[loud] < j.narrow[NOISE, loud])] = FLAT

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calibrate import ONE, Floats, Selector, fixed
+from detectors.calibrate import ONE, ZERO, Floats, Selector, fixed
 
 TRUSTED: Final = 2
 """Passes of a slot before it is believed: at least a whole period apart by construction."""
@@ -19,11 +19,20 @@ PASSES_KEPT: Final = 2.5
 EARLY: Final = 0.1
 """Within its first pass a sample weighs at least this much: the slot is still a guess."""
 
+GROWING: Final = 4.0
+"""Days of life for each pass that is kept beyond that: a weekend is gone from a young slot by the
+middle of the week, …"""
+
+MOST_KEPT: Final = 7.0
+"""… an old slot, which the week spares it, forgets over seven passes."""
+
 _BITS: Final = np.uint32(3)
 _FLOAT: Final = struct.Struct("<f")
 _WORD: Final = struct.Struct("<I")
 _EARLY: Final = fixed(EARLY)
 _PASSES_KEPT: Final = fixed(PASSES_KEPT)
+_MOST_KEPT: Final = fixed(MOST_KEPT)
+_GROWING: Final = fixed(1.0 / (GROWING * 86400.0))
 
 
 class SeasonTable:
@@ -73,16 +82,18 @@ class SeasonTable:
         *,
         fresh: NDArray[np.bool_],
         kept: NDArray[np.int64],
+        age: Floats = ZERO,
     ) -> None:
         """Move *slot* towards *values*; *fresh* rows begin a new pass of it.
 
         *gap* is the time in seconds each value stands for. *kept* are the places (in the
-        selection) that learn nothing. *gap* and *fresh* may be one for all.
+        selection) that learn nothing. *age* is for how many seconds each row was watched. *gap*
+        and *fresh* may be one for all.
         """
         packed = self.table[slot, sel]
         passes = packed & _BITS
         share = np.minimum(gap, self._width) / self._width
-        late = share / _PASSES_KEPT
+        late = share / np.minimum(np.maximum(age * _GROWING, _PASSES_KEPT), _MOST_KEPT)
         early = np.maximum(share, _EARLY)
         if np.count_nonzero(fresh):
             passes += fresh
@@ -105,11 +116,13 @@ class SeasonTable:
         value: float = _FLOAT.unpack(_WORD.pack(packed & ~3))[0]
         return value, packed & 3
 
-    def learn_one(self, slot: int, row: int, value: float, gap: float, *, fresh: bool) -> None:
+    def learn_one(
+        self, slot: int, row: int, value: float, gap: float, *, fresh: bool, age: float = 0.0
+    ) -> None:
         """Do what ``learn`` does, for one row in plain numbers."""
         old, passes = self.read_one(slot, row)
         share = min(gap, self.width) / self.width
-        late = share / PASSES_KEPT
+        late = share / min(max(age / (GROWING * 86400.0), PASSES_KEPT), MOST_KEPT)
         early = max(share, EARLY)
         if fresh:
             passes, early = min(passes + 1, 3), 1.0

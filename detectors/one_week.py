@@ -1,0 +1,144 @@
+"""The week of one row in plain numbers: what ``WeekTable`` does for many, for a few.
+
+Formulas and their order are those of ``detectors.week`` and ``detectors.growth``; a property test
+holds the two together.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+from detectors.growth import FAR, REACH, SPEED, TINY
+from detectors.week import (
+    BASE,
+    CENTRE,
+    COMPARED,
+    DAY,
+    ENOUGH,
+    FROM,
+    GAIN,
+    LOOSE,
+    PARTS,
+    PER_DAY,
+    POWER,
+    PROVEN,
+    STEP,
+    TIME,
+    TO,
+    TOTAL,
+    USED,
+    USEFUL,
+    VAGUE,
+    WEEK,
+    WIDTH,
+    WORSE,
+    WeekTable,
+)
+
+_FLOAT = struct.Struct("<f")
+_WORD = struct.Struct("<I")
+
+
+class OneWeek:
+    """Read the week of one row at one time, learn and write it back."""
+
+    __slots__ = ("_at", "_fields", "_height", "_last", "_over", "_row", "_table", "age", "grown")
+
+    def __init__(self, week: WeekTable, row: int, at: float, last_at: float, age: float) -> None:
+        self._table, self._row, self._at, self._last = week, row, at, last_at
+        self._fields: list[float] = week.fields[:, row].tolist()
+        self._height = self._over = 0.0
+        self.age, self.grown = age, 1.0
+
+    def explained(self, moved: float, spread: float) -> tuple[float, bool]:
+        """Return what of *moved* (forecast less level) the week explains, and if it guesses."""
+        fields = self._fields
+        line = self._at / WIDTH - 0.5
+        whole = math.floor(line)
+        if math.isinf(self._last) or math.floor(self._last / WIDTH - 0.5) != whole:
+            fields[FROM], fields[TO] = self._difference(whole), self._difference(whole + 1)
+        if not (fields[FROM] or fields[TO]):
+            return 0.0, False
+        turn = fields[TO] - fields[FROM]
+        found = fields[FROM] + (line - whole) * turn
+        if self.age < PROVEN:
+            low, high = min(found, 0.0), max(found, 0.0)
+            return min(max(moved, low), high), high - low > VAGUE * spread
+        loose = abs(turn) * fields[USED] * LOOSE
+        found *= fields[USED]
+        return min(max(moved, found - loose), found + loose), False
+
+    def grow(self, expected: float, spread: float, *, first: bool) -> float:
+        """Return how much larger noise is at the level *expected* than it usually is."""
+        self._height = math.log(max(abs(expected), spread, TINY))
+        over = min(max(self._height - self._fields[CENTRE], -REACH), REACH)
+        self._over = 0.0 if first else over
+        self.grown = math.exp(self._fields[POWER] * self._over)
+        return self.grown
+
+    def learn(
+        self,
+        rest: float,
+        explained: float,
+        dt: float,
+        *,
+        held: bool,
+        weight: float,
+        error: float,
+        first: bool,
+    ) -> None:
+        """Learn *rest* (all of it) and an *error* in mean errors; ``done`` writes it back."""
+        fields, part = self._fields, math.floor(self._at / WIDTH)
+        if fields[TIME] > 0.0 and math.floor(self._last / WIDTH) != part:
+            self._end(math.floor(self._last / WIDTH) % PARTS)
+        over = rest - fields[BASE]
+        if not (held and self._known(part % PARTS)):
+            gain = dt / max(min(self.age + dt, WEEK), 1.0)
+            fields[BASE] += (over - explained) * gain
+            if self.age >= DAY:
+                fields[TOTAL] += over * dt
+                fields[TIME] += dt
+        taught = (min(error, FAR) - 1.0) * self._over * weight * SPEED
+        fields[POWER] = min(max(fields[POWER] + taught, 0.0), 1.0)
+        fields[CENTRE] += (1.0 if first else weight) * (self._height - fields[CENTRE])
+
+    def done(self, jump: float) -> None:
+        """Move the base by *jump*, by which a level was accepted, and write the row back."""
+        if self.age >= PROVEN:
+            self._fields[BASE] += jump
+        self._table.fields[:, self._row] = self._fields
+
+    def _end(self, part: int) -> None:
+        fields = self._fields
+        total, time = fields[TOTAL], fields[TIME]
+        fields[TOTAL] = fields[TIME] = 0.0
+        if time < ENOUGH * WIDTH:
+            return
+        mean = total / time
+        if self._known(part):
+            old = _unpack(self._table.table.item(part, self._row))
+            usual = old - self._difference(part)
+            worse = abs(mean - old) - USEFUL * abs(mean - usual)
+            fields[WORSE] += (worse - fields[WORSE]) / COMPARED
+            step = STEP if fields[WORSE] < 0.0 else -STEP
+            fields[USED] = min(max(fields[USED] + step, 0.0), 1.0)
+            mean = old + GAIN * (mean - old)
+        word = _WORD.unpack(_FLOAT.pack(mean))[0]
+        self._table.table[part, self._row] = (word + 0x8000) >> 16
+
+    def _known(self, part: int) -> bool:
+        return self._table.table.item(part, self._row) != 0xFFFF
+
+    def _difference(self, part: int) -> float:
+        hours = self._table.table[part % PER_DAY :: PER_DAY, self._row].tolist()
+        known = sorted(_unpack(word) for word in hours if word != 0xFFFF)
+        if len(known) < 5 or not self._known(part % PARTS):
+            return 0.0
+        own = _unpack(self._table.table.item(part % PARTS, self._row))
+        return own - known[(len(known) - 1) // 2]
+
+
+def _unpack(word: int) -> float:
+    found: float = _FLOAT.unpack(_WORD.pack(word << 16))[0]
+    return found

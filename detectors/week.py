@@ -1,0 +1,274 @@
+"""Remember how each part of the week differs from the usual day, for many series."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.calibrate import ONE, ZERO, Floats, Selector, Wide, fixed, pick
+
+DAY: Final = 86400.0
+WEEK: Final = 7.0 * DAY
+PER_DAY: Final = 12
+PARTS: Final = 7 * PER_DAY
+WIDTH: Final = DAY / PER_DAY
+"""Two hours: straight lines between the middles of such parts follow an evening that turns into
+a weekend; shorter ones cost memory that a day of five-minute slots leaves no room for."""
+
+PROVEN: Final = 3 * WEEK
+"""Seconds of life after which a week was seen twice: until then it is a guess which of the usual
+day and last week will come, and whatever lies between the two is usual."""
+
+LOOSE: Final = 0.5
+"""Share of the difference between two parts that a line from middle to middle may be off: of a
+step at their border."""
+
+VAGUE: Final = 2.0
+"""Mean errors that a guess must be wide to teach nothing: whatever comes within it looks usual."""
+
+GAIN: Final = 0.4
+"""Weight of a pass in what is known of its part: a part remembers two to three weeks."""
+
+COMPARED: Final = 84.0
+"""Parts over which what last week leaves is compared with what the usual day leaves: a week."""
+
+USEFUL: Final = 0.85
+"""The week is used while it leaves less than this share of what the usual day leaves …"""
+
+STEP: Final = 0.25
+"""… and comes into use, or goes out of it, by so much a part."""
+
+ENOUGH: Final = 1.0 / 3.0
+"""Share of a part that must have been watched before it counts."""
+
+FIELDS: Final = ("from", "to", "total", "time", "worse", "used", "base", "centre", "power")
+FROM, TO, TOTAL, TIME, WORSE, USED, BASE, CENTRE, POWER = range(len(FIELDS))
+_HALF: Final = np.uint32(0x8000)
+_UNKNOWN: Final = np.uint16(0xFFFF)
+_KNOWN: Final = np.uint32(16)
+_LOOSE: Final = fixed(LOOSE)
+_MEMORY: Final = fixed(WEEK)
+_DAY: Final = fixed(DAY)
+_PROVEN: Final = fixed(PROVEN)
+
+
+@dataclass(slots=True, eq=False)
+class WeekLook:
+    """What one look at a block read of the week: its fields, and the ends of the present line.
+
+    ``share`` is how far the present moment is between both ends; ``turned`` are the places for
+    which a new line began since their last sample.
+    """
+
+    fields: Floats
+    age: Floats
+    share: np.float32
+    turned: NDArray[np.intp]
+    ends: Floats
+    height: Floats = field(default_factory=lambda: ZERO)
+
+    def span(self) -> tuple[Floats, Floats] | None:
+        """Return the lowest and highest usual difference, ``None`` where all are 0."""
+        ends = self.ends
+        if not np.count_nonzero(ends):
+            return None
+        turn = ends[1] - ends[0]
+        found = ends[0] + self.share * turn
+        used = self.fields[USED]
+        found_used = found * used
+        # A straight line does not know when within its two hours the series turns.
+        loose = np.abs(turn) * (used * _LOOSE)
+        young = self.age < _PROVEN
+        low = np.where(young, np.minimum(found, ZERO), found_used - loose)
+        high = np.where(young, np.maximum(found, ZERO), found_used + loose)
+        return low, high
+
+
+class WeekTable:
+    """Hold 84 parts of the week a row in 16 bits each, and nine float32 fields: 204 bytes.
+
+    A part is the mean of its two hours against a base that only the whole week moves. How it
+    differs from the median of the seven days at these hours is what the week adds. It is used
+    where last week foretold this one better than the usual day did.
+    """
+
+    def __init__(self) -> None:
+        self.table: NDArray[np.uint16] = np.full((PARTS, 0), _UNKNOWN)
+        self.fields: Floats = np.zeros((len(FIELDS), 0), np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes all arrays hold."""
+        return self.table.nbytes + self.fields.nbytes
+
+    def grow(self, capacity: int) -> None:
+        """Make room for *capacity* rows."""
+        old, fields = self.table, self.fields
+        if capacity > old.shape[1]:
+            self.table = np.full((PARTS, capacity), _UNKNOWN)
+            self.table[:, : old.shape[1]] = old
+            self.fields = np.zeros((len(FIELDS), capacity), np.float32)
+            self.fields[:, : old.shape[1]] = fields
+
+    def reset(self, rows: NDArray[np.int64]) -> None:
+        """Forget *rows*."""
+        self.table[:, rows] = _UNKNOWN
+        self.fields[:, rows] = 0.0
+
+    def look(self, sel: Selector, at: float, last_at: Wide, age: Floats) -> WeekLook:
+        """Read what is usual at *at*; *last_at* is one time or one a row."""
+        fields = pick(self.fields, sel)
+        line = math.floor(at / WIDTH - 0.5)
+        share = np.float32(at / WIDTH - 0.5 - line)
+        turned = _turned(np.floor(last_at / WIDTH - 0.5), line, fields.shape[1])
+        ends = fields[: TO + 1]
+        if len(turned):
+            ends = ends.copy()
+            rows = _rows(sel, turned)
+            ends[0, turned] = self.difference(line, rows)
+            ends[1, turned] = self.difference(line + 1, rows)
+        return WeekLook(fields, age, share, turned, ends)
+
+    def part(self, part: int, rows: NDArray[np.int64]) -> Floats:
+        """Return what is kept of *part*, NaN where nothing is known."""
+        return _unpack(self.table[part, rows])
+
+    def close(self, rows: NDArray[np.int64], part: int, mean: Floats) -> None:
+        """Keep *mean* of *part*."""
+        self.table[part, rows] = _pack(mean)
+
+    def difference(self, part: int, rows: NDArray[np.int64]) -> Floats:
+        """Return how *part* differs from the usual day at its hours, 0 where not known."""
+        hours = np.sort(_unpack(self.table[part % PER_DAY :: PER_DAY, rows]), axis=0)
+        known = 7 - np.count_nonzero(np.isnan(hours), axis=0)
+        middle = hours[(np.maximum(known, 1) - 1) // 2, np.arange(len(rows))]
+        found = _unpack(self.table[part % PARTS, rows]) - middle
+        return np.where((known >= 5) & (found == found), found, ZERO)  # noqa: PLR0124 - NaN
+
+    def learn(
+        self,
+        j: WeekLook,
+        sel: Selector,
+        at: float,
+        last_at: Wide,
+        *,
+        rest: Wide,
+        explained: Floats,
+        dt: Floats,
+        old: NDArray[np.intp],
+        held: NDArray[np.intp],
+    ) -> None:
+        """Learn *rest* (all of it) at *at*.
+
+        Rows at *held* depart and teach only parts of which nothing is known; those at *old*, which
+        are among them, close no part, and the caller puts their fields back.
+        """
+        fields = j.fields
+        fields[: TO + 1] = j.ends
+        part = math.floor(at / WIDTH)
+        last = np.floor(last_at / WIDTH)
+        ended = _turned(last, part, fields.shape[1])
+        if len(ended):
+            ended = ended[(fields[TIME, ended] > ZERO) & ~np.isin(ended, old)]
+        if len(ended):
+            before = np.broadcast_to(last, fields.shape[1:])[ended]
+            self._end(fields, ended, _rows(sel, ended), before.astype(np.int64) % PARTS)
+        age, base = j.age, fields[BASE]
+        over = rest.astype(np.float32) - base
+        time = np.broadcast_to(dt, age.shape) * (age >= _DAY)
+        base_gain = dt / np.maximum(np.minimum(age + dt, _MEMORY), ONE)
+        step = (over - explained) * base_gain
+        if len(held):
+            # A departure teaches what nothing is known of yet, or a weekend would never be known.
+            known = held[self.table[part % PARTS, _rows(sel, held)] != _UNKNOWN]
+            time[known] = ZERO
+            step[known] = ZERO
+        base += step
+        fields[TOTAL] += over * time
+        fields[TIME] += time
+
+    def _end(
+        self,
+        fields: Floats,
+        ended: NDArray[np.intp],
+        rows: NDArray[np.int64],
+        parts: NDArray[np.int64],
+    ) -> None:
+        """Close the parts of the rows at places *ended*."""
+        total, time = fields[TOTAL, ended], fields[TIME, ended]
+        fields[TOTAL, ended] = ZERO
+        fields[TIME, ended] = ZERO
+        enough = time >= ENOUGH * WIDTH
+        ended, rows, parts = ended[enough], rows[enough], parts[enough]
+        mean = total[enough] / time[enough]
+        for part in np.unique(parts).tolist():
+            these = parts == part
+            self._pass(fields, ended[these], rows[these], part, mean[these])
+
+    def _pass(
+        self,
+        fields: Floats,
+        ended: NDArray[np.intp],
+        rows: NDArray[np.int64],
+        part: int,
+        mean: Floats,
+    ) -> None:
+        old = self.part(part, rows)
+        known = (old == old).nonzero()[0]  # noqa: PLR0124 - NaN is "not known"
+        if len(known):
+            which, new = ended[known], mean[known]
+            usual = old[known] - self.difference(part, rows[known])
+            worse = np.abs(new - old[known]) - np.float32(USEFUL) * np.abs(new - usual)
+            mean_worse = fields[WORSE, which]
+            mean_worse += np.float32(1.0 / COMPARED) * (worse - mean_worse)
+            fields[WORSE, which] = mean_worse
+            step = np.where(mean_worse < ZERO, np.float32(STEP), np.float32(-STEP))
+            fields[USED, which] = np.clip(fields[USED, which] + step, ZERO, ONE)
+            mean = mean.copy()
+            mean[known] = old[known] + np.float32(GAIN) * (new - old[known])
+        self.close(rows, part, mean)
+
+    def accept(self, j: WeekLook, accepted: NDArray[np.intp], jump: Wide) -> None:
+        """Move the base of rows whose level was accepted by *jump*: the week stays as it was."""
+        if len(accepted):
+            proven = j.age[accepted] >= PROVEN
+            j.fields[BASE, accepted] += np.where(proven, jump, 0.0).astype(np.float32)
+
+    def to_arrays(self, rows: int) -> dict[str, NDArray[Any]]:
+        """Return copies of the first *rows* rows of every array."""
+        named = {f"week_{name}": self.fields[i, :rows].copy() for i, name in enumerate(FIELDS)}
+        return {"week": self.table[:, :rows].copy(), **named}
+
+    def load(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over what ``to_arrays`` returned; the capacity must already fit."""
+        top = arrays["week"].shape[1]
+        self.table[:, :top] = arrays["week"]
+        for i, name in enumerate(FIELDS):
+            self.fields[i, :top] = arrays[f"week_{name}"]
+
+
+def _turned(last: Wide, now: int, count: int) -> NDArray[np.intp]:
+    """Return the places whose last sample was not in the present line or part."""
+    if last.ndim:
+        return np.flatnonzero(last != now)
+    return np.arange(count) if last != now else np.zeros(0, np.intp)
+
+
+def _rows(sel: Selector, places: NDArray[np.intp]) -> NDArray[np.int64]:
+    rows: NDArray[np.int64] = places + sel.start if isinstance(sel, slice) else sel[places]
+    return rows
+
+
+def _pack(values: Floats) -> NDArray[np.uint16]:
+    """Return the upper half of each float32, rounded: eight bits of the value, any size."""
+    words: NDArray[np.uint32] = (values.view(np.uint32) + _HALF) >> _KNOWN
+    return words.astype(np.uint16)
+
+
+def _unpack(packed: NDArray[np.uint16]) -> Floats:
+    found: Floats = (packed.astype(np.uint32) << _KNOWN).view(np.float32)
+    return found
