@@ -47,7 +47,7 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
     ("  rates", metrics.CounterRates, "rates"),
     ("  histograms", histograms.Histograms, "derive"),
     ("  bank", rows.Rows, "judge"),
-    ("  River, several together", Together, "see"),
+    ("  several together", Together, "see"),
     ("  kinds", kinds.MetricKinds, "judge"),
     ("    saturation", saturation.Saturation, "see"),
     ("    states", states.States, "see"),

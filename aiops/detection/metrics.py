@@ -79,11 +79,12 @@ class MetricDetection:
             self.facts["points_stale"] += 1
             return []
         columns = self._columns.get(source)
-        taken = self._rows.taken + self._kinds.taken
+        rows = self._rows.taken
+        taken = rows + self._kinds.taken
         if columns is None or columns.of is not points.columns or columns.taken != taken:
             columns = self._columns[source] = self._bind(points)
             columns.taken = self._rows.taken + self._kinds.taken
-            self.facts["series_forgotten"] += columns.taken - taken
+            self.facts["series_forgotten"] += self._rows.taken - rows
             self._judged[source] = len(columns.kept) + len(columns.named)
         if last is not None:
             pace = self._pace.get(source, at - last)
