@@ -162,6 +162,19 @@ def test_wrong_detectors_of_metrics_are_told(table: dict[str, Any], told: str) -
     assert "\n" not in found
 
 
+@pytest.mark.parametrize("name", ["mahalanobis", "river.anomaly.LODA", ""])
+def test_what_looks_at_an_entity_can_be_chosen(name: str) -> None:
+    """Our own, one of River's, or none."""
+    assert build(Settings(detection={"multivariate": name})).engine.multivariate == name
+
+
+def test_a_misspelt_detector_of_entities_is_told() -> None:
+    """With the name that was meant, ours among them."""
+    (found,) = problems(detection={"multivariate": "mahalanobos"})
+
+    assert 'no such detector; did you mean "mahalanobis"?' in found
+
+
 def test_a_detector_of_metrics_reaches_the_engine() -> None:
     """The rule of the engine holds the named detector and its parameters."""
     table = {"match": "a", "detector": "river.drift.KSWIN", "params": {"window_size": 60}}
