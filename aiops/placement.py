@@ -76,7 +76,7 @@ class Placement:
 
     @topology.setter
     def topology(self, known: Topology) -> None:
-        self.grouping.topology = known
+        self.grouping.know(known)
 
     @property
     def window(self) -> float:

@@ -62,6 +62,16 @@ class Grouping:
         self._at: dict[str, dict[str, None]] = {}  # entity: incidents
         self._begun: dict[int, dict[str, None]] = {}  # start in buckets: incidents
         self._kept: dict[str, tuple[set[str], int]] = {}  # incident: where it is in the index
+        self._strange: set[str] = set()  # incidents of entities that the graph does not know
+
+    def know(self, topology: Topology) -> None:
+        """Take another call graph."""
+        self.topology = topology
+        self._strange = {
+            name
+            for name, (known, _) in self._kept.items()
+            if not all(topology.knows(entity) for entity in known)
+        }
 
     # --- following the ledger ---------------------------------------------------------------
 
@@ -84,12 +94,15 @@ class Grouping:
                 for entity in to.onsets.keys() - known:
                     self._at.setdefault(entity, {})[name] = None
                     known.add(entity)
+                    if not self.topology.knows(entity):
+                        self._strange.add(name)
 
     def _drop(self, name: str) -> None:
         kept = self._kept.pop(name, None)
         if kept is None:
             return
         del self._prints[name]
+        self._strange.discard(name)
         self._leave(kept[1], name)
         for entity in kept[0]:
             here = self._at[entity]
@@ -141,12 +154,18 @@ class Grouping:
                 for e in others:
                     if e in at:
                         names.update(at[e])
+        strange = not self.topology.knows(entity)
+        if not strange and not self._strange:
+            return names
         spread = reach(anomaly.pace / PACES, STRANGER_SECONDS)
         first = int((anomaly.since - spread) // BUCKET)
         last = int((anomaly.since + spread) // BUCKET)
         for bucket in range(first, last + 1):
-            names.update(self._begun.get(bucket, ()))
+            names.update(self._begun.get(bucket, ()) if strange else self._begun_strange(bucket))
         return names
+
+    def _begun_strange(self, bucket: int) -> list[str]:
+        return [name for name in self._begun.get(bucket, ()) if name in self._strange]
 
     def learn(self, anomaly: Anomaly, homes: Sequence[str]) -> None:
         """Learn from where an anomaly belongs: whose company it is, how late its source tells."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aiops.entities import as_entity
 
 FURTHEST = 3  # calls that trouble is followed along
+DEEPEST = 4  # calls that dependence is followed along
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 
 
@@ -35,16 +36,18 @@ class Topology:
         for caller, callees in self._callees.items():
             for callee in callees:
                 self._callers.setdefault(callee, set()).add(caller)
+        self._entities = frozenset(self._callees) | frozenset(self._callers)
         self._kin: dict[str, Kin] = {}
+        self._needs: dict[str, frozenset[str]] = {}
 
     @property
     def entities(self) -> frozenset[str]:
         """Return everybody the graph names."""
-        return frozenset(self._callees) | frozenset(self._callers)
+        return self._entities
 
     def knows(self, entity: str) -> bool:
         """Return whether the graph says anything about *entity*."""
-        return entity in self._callees or entity in self._callers
+        return entity in self._entities
 
     def callees(self, entity: str) -> frozenset[str]:
         return self._callees.get(entity, frozenset())
@@ -106,13 +109,15 @@ class Topology:
         own = {entity}
         return Kin(along, frozenset(siblings - own), frozenset(together - own), frozenset(below))
 
-    def reaches(self, caller: str, callee: str, limit: int = 4) -> bool:
+    def reaches(self, caller: str, callee: str) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""
-        edge = {caller}
-        seen: set[str] = set()
-        for _ in range(limit):
-            edge = {n for e in edge for n in self.callees(e)} - seen
-            if callee in edge:
-                return True
-            seen |= edge
-        return False
+        needs = self._needs.get(caller)
+        if needs is None:
+            if len(self._needs) >= MAX_KEPT:
+                self._needs.clear()
+            edge, seen = {caller}, set[str]()
+            for _ in range(DEEPEST):
+                edge = {n for e in edge for n in self.callees(e)} - seen
+                seen |= edge
+            needs = self._needs[caller] = frozenset(seen)
+        return callee in needs

@@ -239,7 +239,8 @@ class Ledger:
         open_first = [r for r in living if r.state in _LIVE]
         if open_first:
             return min(open_first, key=lambda r: (r.opened_at, r.id))
-        return living[0] if living else None
+        # Nobody knows of candidates yet: the fewer join the more.
+        return max(living, key=lambda r: (len(r.anomalies), r.id), default=None)
 
     def _awaiting(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
         """Return the incidents that are no home of an anomaly and wait for its series."""
