@@ -1,12 +1,15 @@
 """Remember how incidents ended, and find those that a new one looks like.
 
 A case is a set of tokens, (who, what). Cases are compared by the cosine of their TF-IDF vectors:
-what fires in every trouble says little, what fired once before says much.
+what fires in every trouble says little, what fired once before says much. Where people named
+causes, a token counts by how much of its coming and going these explain (the ratio of variances
+of Fisher's discriminant, shrunk), and each cause with its fix is shown once.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import compress
@@ -24,6 +27,8 @@ MAX_TOKENS = 200  # of one case
 SHOWN = 3
 ALIKE = 0.2  # cosine: below it two incidents have nothing in common that matters
 FAINT = 0.01  # weight of what every case has: alone it still says that they are alike
+UNTAUGHT = 0.3  # share of its weight that a token keeps though no named cause explains it
+PRIOR = 10.0  # cases of unexplained tokens that every token starts with
 _VERSION = 1
 _APART = "\t"  # between who and what in a token
 
@@ -49,6 +54,7 @@ class Memory:
     def __init__(self) -> None:
         self._cases: dict[str, Case] = {}
         self._with: dict[str, dict[str, None]] = {}  # token → the ids of the cases that have it
+        self._told: dict[str, float] | None = None  # token → how telling: a cache
 
     def __len__(self) -> int:
         return len(self._cases)
@@ -72,6 +78,7 @@ class Memory:
         own = set(case.tokens)
         felt = tuple(one for one in case.felt if one in own)
         self._cases[case.id] = replace(case, felt=felt)
+        self._told = None
         for one in case.tokens:
             self._with.setdefault(one, {})[case.id] = None
 
@@ -80,6 +87,7 @@ class Memory:
         gone = self._cases.pop(case, None)
         if gone is None:
             return False
+        self._told = None
         for one in gone.tokens:
             places = self._with[one]
             del places[case]
@@ -90,22 +98,59 @@ class Memory:
     def recall(self, tokens: Iterable[str], besides: str = "") -> tuple[Similar, ...]:
         """Return the most similar cases, best first, without the one named *besides*."""
         wanted = sorted(set(tokens))
-        weights = [self._idf(one) for one in wanted]
+        weights = [self._weight(one) for one in wanted]
         dots: dict[str, float] = {}
         for one, weight in zip(wanted, weights, strict=True):
-            for case in self._with.get(one, ()):
-                dots[case] = dots.get(case, 0.0) + weight * weight
+            for place in self._with.get(one, ()):
+                dots[place] = dots.get(place, 0.0) + weight * weight
         dots.pop(besides, None)
         own = math.sqrt(sum(w * w for w in weights))
-        scored = [(dot / (own * self._norm(case)), case) for case, dot in dots.items()]
+        scored = [(dot / (own * self._norm(one)), one) for one, dot in dots.items()]
         scored.sort(key=lambda found: (-found[0], -self._cases[found[1]].at, found[1]))
-        return tuple(_similar(s, self._cases[c]) for s, c in scored[:SHOWN] if s >= ALIKE)
+        shown: list[Similar] = []
+        known: set[tuple[str, str]] = set()
+        for score, one in scored:
+            if score < ALIKE or len(shown) == SHOWN:
+                break
+            case = self._cases[one]
+            label = _label(case)
+            if label is None or label not in known:
+                shown.append(_similar(score, case))
+            if label is not None:
+                known.add(label)
+        return tuple(shown)
 
-    def _idf(self, one: str) -> float:
-        return math.log((1 + len(self._cases)) / (1 + len(self._with.get(one, ())))) + FAINT
+    def _weight(self, one: str) -> float:
+        idf = math.log((1 + len(self._cases)) / (1 + len(self._with.get(one, ())))) + FAINT
+        if self._told is None:
+            self._told = self._telling()
+        return idf * (UNTAUGHT + self._told.get(one, 0.0))
+
+    def _telling(self) -> dict[str, float]:
+        """Return which share of each token's variance named causes explain, where they do."""
+        labels = {one: label for one, case in self._cases.items() if (label := _label(case))}
+        sizes = Counter(labels.values())
+        taught = sum(size for size in sizes.values() if size > 1)
+        if not taught:
+            return {}
+        told: dict[str, float] = {}
+        for one, places in self._with.items():
+            share = len(places) / len(self._cases)
+            spread = share * (1.0 - share)
+            if spread <= 0.0:
+                continue
+            having = Counter(labels[case] for case in places if case in labels)
+            # An unbiased variance within each cause that came back.
+            within = math.fsum(
+                n * (sizes[of] - n) / (sizes[of] - 1) for of, n in having.items() if n < sizes[of]
+            )
+            left = (within + PRIOR * spread) / (spread * (taught + PRIOR))
+            if left < 1.0:
+                told[one] = 1.0 - left
+        return told
 
     def _norm(self, case: str) -> float:
-        return math.sqrt(sum(self._idf(one) ** 2 for one in self._cases[case].tokens))
+        return math.sqrt(sum(self._weight(one) ** 2 for one in self._cases[case].tokens))
 
     # --- saved at a cut ---------------------------------------------------------------------
 
@@ -137,6 +182,11 @@ class Memory:
             own = tuple(compress(tokens, felt[begin:end]))
             self.learn(msgspec.convert(dict(saved) | {"tokens": tokens, "felt": own}, Case))
         return True
+
+
+def _label(case: Case) -> tuple[str, str] | None:
+    """Return what people said it was, ``None`` when nobody named a cause."""
+    return (case.cause, case.fix) if case.named else None
 
 
 def _similar(score: float, case: Case) -> Similar:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiops.cases import Case
 from aiops.incidents.memory import MAX_CASES, Memory, token, what
 from tests.unit.evidence import T, anomaly, first_sight
@@ -39,6 +41,31 @@ def test_the_best_three_are_shown_best_first() -> None:
 def test_strangers_are_not_similar() -> None:
     """An incident that shares nothing with the past has no similar ones."""
     assert memory(case("c", "a\tx")).recall(("b\ty",)) == ()
+
+
+def test_what_a_named_cause_explains_weighs_more_than_what_comes_and_goes() -> None:
+    """Once people named causes, what one always shows says more than weather that is shared."""
+    weather = ("a\twarm", "b\twarm", "c\twarm")
+    disk = [case(f"d{n}", "db\tfull", cause="disk") for n in range(4)]
+    net = [case(f"n{n}", "lb\tslow", *weather[: n % 4], cause="net") for n in range(8)]
+    asked = ("db\tfull", *weather)
+    named = [replace(one, named=True) for one in (*disk, *net)]
+
+    assert memory(*disk, *net).recall(asked)[0].cause == "net"
+    assert memory(*named).recall(asked)[0].cause == "disk"
+
+
+def test_a_cause_with_its_fix_is_shown_once() -> None:
+    """Three times the same answer is one; another answer is worth its place."""
+    same = [
+        case(f"s{n}", "a\tx", "b\ty", at=T + n, cause="service:a", named=True, fix="restart")
+        for n in range(3)
+    ]
+    other = case("o", "a\tx", "c\tz", cause="service:c", named=True, fix="roll back")
+    strangers = [case(f"u{n}", f"u{n}\ty") for n in range(8)]
+    found = memory(*same, other, *strangers).recall(("a\tx", "b\ty"))
+
+    assert [one.id for one in found] == ["s2", "o"]
 
 
 def test_an_incident_is_not_similar_to_itself() -> None:
