@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -63,12 +62,15 @@ class _Series:
     def is_over(self, at: float) -> bool:
         return at - self.last > self.hold
 
-    def calm_after(self) -> float:
-        """Return after how many seconds without a sign nobody expects the next departure."""
+    def patience(self) -> float:
+        """Return how many seconds without a sign are no calm yet, by the pauses there were."""
         # Turns begin with a beginning: pauses lie between every second pair.
-        pauses = [b - a for n, (a, b) in enumerate(pairwise(self.turns)) if n % 2]
-        longest = CALM * max(pauses, default=0.0)
-        return max(self.hold, min(longest, self._until_below(LOW)))
+        pauses = [b - a for a, b in zip(self.turns[1::2], self.turns[2::2], strict=True)]
+        return max(self.hold, CALM * max(pauses, default=0.0))
+
+    def calm_after(self) -> float:
+        """Return after how many seconds without a sign it does not flap any more."""
+        return max(self.hold, min(self.patience(), self._until_below(LOW)))
 
     def _until_below(self, low: float) -> float:
         """Return after how many seconds without a sign the share of changes is below *low*."""
@@ -79,7 +81,7 @@ class _Series:
         """Return whether it comes and goes at *at*, and may come back any moment."""
         if len(self.turns) < 3 or self.share(at) < (HIGH if self.flaps_since is None else LOW):
             return False
-        return at - self.last < self.calm_after()
+        return at - self.last < self.patience()
 
     def share(self, at: float) -> float:
         """Return the weighed share of the last states that differ from the one before."""
