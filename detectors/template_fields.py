@@ -54,10 +54,17 @@ def outlines(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     text = b"\n".join(lines)
     if text.count(b"\n") != len(lines) - 1:
         return [(canon, skeleton_of(canon)) for canon in map(canonical, lines)]
-    if b"<*> <*>" in text or b",<*>" in text or b";" in text or b"," in text or b'="' in text:
+    # One byte is found ten times as fast as several.
+    wild = b"<" in text
+    if (
+        (b"," in text or b";" in text)
+        or (wild and b"<*> <*>" in text)
+        or (b'"' in text and b'="' in text)
+    ):
         lines = list(map(canonical, lines))
         text = b"\n".join(lines)
-    bones = text.replace(WILD, b"").translate(None, _WORDS_OF_LINES).split(b"\n")
+    bare = text.replace(WILD, b"") if wild else text
+    bones = bare.translate(None, _WORDS_OF_LINES).split(b"\n")
     return list(zip(lines, bones, strict=True))
 
 

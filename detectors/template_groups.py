@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from detectors.masking import WILD
 from detectors.template_fields import Evidence, render, split_fields, value_places
 
+_BY_AGE = attrgetter("last", "count", "seed")
 _CHAIN = re.compile(r"<\*>(?:<\*>)+")
 # Shared, because every cluster names the same few places.
 _ONE_PLACE: tuple[tuple[int, ...], ...] = tuple((2 * i,) for i in range(128))
@@ -27,6 +30,7 @@ class Cluster:
     count: int
     first: float
     last: float
+    joined: bytes | None = None
     around: tuple[tuple[int, tuple[int, ...]], ...] | None = None
     halves: tuple[int, ...] | None = None
 
@@ -43,7 +47,9 @@ class Cluster:
         return _CHAIN.sub("<*>", shown.decode("utf-8", "replace"))
 
     def canon(self) -> bytes:
-        return b"".join(self.fields)
+        if self.joined is None:
+            self.joined = b"".join(self.fields)
+        return self.joined
 
     def siblings(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """Return (hash of the words around, places left out): equal hashes make siblings.
@@ -76,7 +82,8 @@ class Cluster:
         if self.halves is None:
             words = self.fields[::2]
             half = len(words) // 2
-            self.halves = hash((0, words[:half])), hash((1, words[half:]))
+            # No word holds a blank, and a long text is hashed sooner than many short ones.
+            self.halves = hash(b" ".join(words[:half])), hash(b"\0 " + b" ".join(words[half:]))
             values = self.values()
             if len(values) > 1:
                 self.halves += (hash((2, without(self.fields, values))),)
@@ -86,7 +93,7 @@ class Cluster:
         """Make wildcards of the fields at *places*; *holes* are all of them by now."""
         self.fields = without(self.fields, places)
         self.holes = holes
-        self.around = self.halves = None
+        self.joined = self.around = self.halves = None
 
     def rest(self) -> tuple[bytes, ...]:
         return without(self.fields, self.holes)
@@ -185,6 +192,13 @@ class Group:
                 merges.append((rank, differing, members))
         merges.sort(key=lambda merge: merge[0])
         return merges
+
+
+def oldest(clusters: Collection[Cluster], surplus: int) -> list[Cluster]:
+    """Return so many clusters, those that were not seen for longest."""
+    # Sorting bare times is cheap; only those that may be among them are compared.
+    limit = sorted([cluster.last for cluster in clusters])[surplus - 1]
+    return sorted([c for c in clusters if c.last <= limit], key=_BY_AGE)[:surplus]
 
 
 def without(fields: tuple[bytes, ...], holes: tuple[int, ...]) -> tuple[bytes, ...]:

@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,11 @@ from detectors.template_fields import (
     split_fields,
     split_shown,
 )
-from detectors.template_groups import Cluster, Group, common
+from detectors.template_groups import Cluster, Group, common, oldest
 
 OTHER = b"<other>"
 
 _Novel = tuple[int, bytes, bytes]  # how often, canonical form, skeleton
-_BY_AGE = attrgetter("last", "count", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +190,14 @@ class TemplateMiner:
         What a template shows must fit its lines too.
         """
         novel: dict[bytes, _Novel] = {}
+        groups = self._groups
         lines = outlines(list(unknown))
         for (line, n), (canon, skeleton) in zip(unknown.items(), lines, strict=True):
-            group = self._groups.get(skeleton)
-            cluster = None if group is None else group.match(canon, skeleton)
-            if cluster is None:
+            group = groups.get(skeleton)
+            if group is None or (
+                (cluster := group.exact.get(canon)) is None
+                and (not group.holed or (cluster := group.match(canon, skeleton)) is None)
+            ):
                 novel[line] = (n, canon, skeleton)
                 continue
             if cluster.shown != cluster.fields:
@@ -222,7 +223,8 @@ class TemplateMiner:
         lines = sorted(novel)
         if len(lines) > self._credit:
             counts = {line: n for line, (n, _, _) in novel.items()}
-            lines.sort(key=counts.__getitem__, reverse=True)
+            if len(set(counts.values())) > 1:
+                lines.sort(key=counts.__getitem__, reverse=True)
             refused = lines[self._credit :]
             lines = sorted(lines[: self._credit])
             self.refused += len(refused)
@@ -239,6 +241,7 @@ class TemplateMiner:
                 shown = fields if canon == line else split_shown(line)
                 sample = samples.get(line, line)
                 cluster = self._new(line, (fields, shown), skeleton, sample, at)
+                cluster.joined = canon
                 self._clusters[cluster.id] = cluster
                 self.newest = max(self.newest, at)
                 self._forward.pop(cluster.id, None)
@@ -259,8 +262,8 @@ class TemplateMiner:
         sample: bytes,
         at: float,
     ) -> Cluster:
-        digest = blake2b(self.workload.encode() + b"\0" + seed).hexdigest()[:12]
-        return Cluster(digest, seed, *split, (), skeleton, sample, 0, at, at)
+        digest = blake2b(self.workload.encode() + b"\0" + seed).digest()
+        return Cluster(digest[:6].hex(), seed, *split, (), skeleton, sample, 0, at, at)
 
     def _generalise(
         self, group: Group, changed: list[Cluster], merged_into: dict[str, Cluster]
@@ -306,10 +309,7 @@ class TemplateMiner:
         surplus = len(self._clusters) - self.max_templates
         if surplus <= 0:
             return
-        # Sorting bare times is cheap; of the clusters only those that may leave are compared.
-        limit = sorted([cluster.last for cluster in self._clusters.values()])[surplus - 1]
-        oldest = [cluster for cluster in self._clusters.values() if cluster.last <= limit]
-        for cluster in sorted(oldest, key=_BY_AGE)[:surplus]:
+        for cluster in oldest(self._clusters.values(), surplus):
             group = self._groups[cluster.skeleton]
             group.remove(cluster)
             if not group.exact:

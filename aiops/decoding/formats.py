@@ -222,3 +222,15 @@ def strip_collapsed(key: bytes, fmt: StampFormat | None, reach: int = 160) -> by
     if match is None:
         return key
     return (key[: match.start()] + key[match.end() :]).strip()
+
+
+def collapsed_stamp(key: bytes, fmt: StampFormat | None) -> bytes:
+    """Return the stamp with which a digit-collapsed line begins, empty when it begins otherwise.
+
+    Of a line that begins with the same bytes and goes on with a blank and no zone
+    ``strip_collapsed`` cuts the same.
+    """
+    if (fmt is not None and fmt.name == "digits") or key[:1] != b"0":
+        return b""
+    match = _COLLAPSED.match(key)
+    return b"" if match is None else match[0]

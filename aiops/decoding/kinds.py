@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiops.decoding.levels import guess_level, may_sound_bad
-from aiops.decoding.lines import SEP, Shape, split_plain, without_ids
+from aiops.decoding.lines import SEP, Shape, split_plain_many, without_ids
 from aiops.decoding.plain import PlainShape
 from aiops.decoding.shapes import key_space
 from aiops.model import LineKind, Severity
@@ -14,7 +14,7 @@ CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
 """Stands for every line that only hangs on another."""
 
 _MAX_KEYS = 100_000
-_MAX_BYTES = 32 * 2**20
+_MAX_BYTES = 8 * 2**20  # more is slower where every line is new, and no faster where few are
 _LONGEST_KEY = 8192
 _NO_HEAD = (Severity.INFO, b"")
 _AT_ONCE = 256  # keys of some 50 KB: larger blocks are pages that the allocator gives back
@@ -54,14 +54,21 @@ class KindCache:
             forms = some if reduced else _without_ids(some)
             missing = [key for key in dict.fromkeys(forms) if key not in known]
             fresh = dict(zip(missing, self._read(shape, missing), strict=True)) if missing else {}
-            for key, form in zip(some, forms, strict=True):
-                found[key] = known.get(form) or fresh[form]
-            for form, kind in fresh.items():
-                if len(form) <= _LONGEST_KEY:
-                    known[form] = kind
-                    self._keys += 1
-                    self._bytes += len(form) + len(kind.masked) + 200
+            if forms is some and len(fresh) == len(some):
+                found |= fresh
+            else:
+                for key, form in zip(some, forms, strict=True):
+                    found[key] = known.get(form) or fresh[form]
+            self._remember(known, fresh)
         return found
+
+    def _remember(self, known: dict[bytes, LineKind], fresh: dict[bytes, LineKind]) -> None:
+        if max(map(len, fresh), default=0) > _LONGEST_KEY:
+            fresh = {form: kind for form, kind in fresh.items() if len(form) <= _LONGEST_KEY}
+        known |= fresh
+        self._keys += len(fresh)
+        # What a key is masked to is hardly ever longer.
+        self._bytes += 2 * sum(map(len, fresh)) + 200 * len(fresh)
 
     def _read(self, shape: Shape, keys: list[bytes]) -> list[LineKind]:
         """Take keys apart, all in one go: most lines have no word that asks for a closer look."""
@@ -70,9 +77,9 @@ class KindCache:
         texts: list[bytes] = []
         if isinstance(shape, PlainShape):
             fmt = None if shape.stamps is None else shape.stamps.format
-            for key in keys:
-                level, text = plain = split_plain(key, fmt) or _NO_HEAD
-                entities.append(None if plain is _NO_HEAD else "")
+            for plain in split_plain_many(keys, fmt):
+                level, text = plain or _NO_HEAD
+                entities.append(None if plain is None else "")
                 levels.append(level)
                 texts.append(text)
         else:

@@ -92,6 +92,11 @@ def _find_field(text: bytes) -> re.Match[bytes] | None:
     return _FIELD.search(text) if b"lvl" in low or b"level" in low or b"severity" in low else None
 
 
+def states_none(text: bytes) -> bool:
+    """Return whether it is plain at once that *text* states no level, as of most words it is."""
+    return text[:_REACH].islower() and not (b"=" in text or b":" in text or b"[" in text)
+
+
 def stated_level(text: bytes) -> tuple[bytes, bytes] | None:
     """Find a stated level in the head of *text*: (word, text without it), ``None`` when none is.
 

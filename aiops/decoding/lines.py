@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from aiops.decoding.continuation import is_continuation
-from aiops.decoding.formats import Parsed, StampFormat, strip_collapsed
-from aiops.decoding.levels import LEVELS, guess_level, named, stated_level
+from aiops.decoding.formats import Parsed, StampFormat, collapsed_stamp, strip_collapsed
+from aiops.decoding.levels import LEVELS, guess_level, named, stated_level, states_none
 from aiops.decoding.stamps import StampReader
 from aiops.model import Severity
 from detectors.collapse import collapse_digits, collapse_ids
@@ -30,6 +30,7 @@ _LONGEST_READ = 1 << 14  # what comes later in a line no template shows
 _WORDS_READ = 288  # those that a mask shows, and what stands before the message
 _DIGITS = re.compile(rb"[0-9]+")
 _JUNK = b" \t:-|,"
+_GOES_ON = frozenset((b"Z", b"U", b"G", b"+", b"-", b"]", b"0", b""))  # so does no stamp's rest
 
 
 @dataclass(slots=True)
@@ -213,6 +214,21 @@ def split_plain(key: bytes, fmt: StampFormat | None) -> tuple[Severity | None, b
     if rest is not text:
         rest = named(word, rest.strip(_JUNK))
     return LEVELS[word], rest.strip(_JUNK)
+
+
+def split_plain_many(
+    keys: Sequence[bytes], fmt: StampFormat | None
+) -> Iterator[tuple[Severity | None, bytes] | None]:
+    """Yield ``split_plain`` of every key: most begin with the same stamp and state no level."""
+    stamp = collapsed_stamp(keys[0], fmt) if keys else b""
+    end = len(stamp)
+    for key in keys:
+        if stamp and key.startswith(stamp) and key[end : end + 1] == b" ":
+            text = key[end:].strip()
+            if text[:1] not in _GOES_ON and states_none(text):
+                yield None, text.strip(_JUNK)
+                continue
+        yield split_plain(key, fmt)
 
 
 def unstamped(count: int) -> list[Parsed]:

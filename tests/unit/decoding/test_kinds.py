@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from aiops.decoding.kinds import CONTINUATION, KindCache
 from aiops.decoding.levels import guess_level, may_sound_bad, stated_level
-from aiops.decoding.lines import Shape, collapse, split_text
+from aiops.decoding.lines import Shape, collapse, split_plain, split_plain_many, split_text
 from aiops.decoding.plain import LogfmtShape, PlainShape, SyslogShape
-from aiops.decoding.stamps import find_stamp
+from aiops.decoding.stamps import StampReader, find_stamp
 from aiops.model import LineKind, Severity
 from aiops.redaction import redact_bytes
 from detectors.masking import Masker
@@ -118,3 +118,21 @@ def test_a_level_that_is_not_stated_is_guessed_from_the_words() -> None:
     assert [found[key].severity for key in keys] == [split_text(key).severity for key in keys]
     assert found[keys[0]].severity is Severity.WARNING
     assert found[keys[1]].severity is Severity.INFO
+
+
+STAMPS = st.sampled_from(
+    ["0-0-0 0:0:0,0", "0-0-0T0:0:0.0Z", "0:0:0", "0/Jan/0:0:0:0 +0", "0-0-0", "0T0"]
+)
+AFTER = st.sampled_from(
+    ["", " ", " x", "Z", " Z", " UTC a", " +0 b", "] c", ".0 d", " 0 e", "  -- f=1", " ERROR g"]
+)
+STAMPED_LINES = st.lists(st.tuples(STAMPS, AFTER, AFTER).map("".join).map(str.encode), max_size=6)
+
+
+@given(STAMPED_LINES, st.sampled_from([None, STAMPED.stamps]))
+def test_lines_of_one_stamp_are_split_as_each_is(
+    keys: list[bytes], stamps: StampReader | None
+) -> None:
+    """What the first line begins with helps with the others and decides nothing."""
+    fmt = None if stamps is None else stamps.format
+    assert list(split_plain_many(keys, fmt)) == [split_plain(key, fmt) for key in keys]
