@@ -68,9 +68,11 @@ class Mahalanobis:
         surprise = self._tail.surprise(self._distance(values))
         if surprise is None:
             return UNKNOWN
+        if surprise < 2.0:
+            return Score(value=surprise)
         given = self.contributions(x)
         most = max(given, key=lambda name: (given[name], name))
-        return Score(value=surprise, reason=f"joint, mostly {most}" if surprise >= 2.0 else "")
+        return Score(value=surprise, reason=f"joint, mostly {most}")
 
     def learn_one(self, x: Features) -> None:
         values = self._values(x)
