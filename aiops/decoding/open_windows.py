@@ -112,6 +112,8 @@ class OpenWindows:
         if short:
             return second, [raw[at][:SHORT_SAMPLE]]
         text = [raw[at][:SAMPLE_BYTES]]
+        if at + 1 < len(raw) and not is_continuation(raw[at + 1]):
+            return second, text
         for line in raw[at + 1 : at + SAMPLE_LINES]:
             if not is_continuation(line):
                 return second, text

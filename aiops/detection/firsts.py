@@ -22,6 +22,7 @@ KEEP_TELLING = 1800.0  # a new template keeps its anomaly alive this long while 
 MAX_WORDS = 20_000
 MAX_TOLD = 5  # new templates of one window and entity that become anomalies
 MAX_FRESH = 200
+_INFO = Severity.INFO  # looked up at every window
 _BY_TEXT = attrgetter("masked", "entity")
 
 _Said = tuple[list[LineKind], list[tuple[bytes, int]]]
@@ -136,7 +137,7 @@ class FirstSights:
             ids = miner.learn(said, end)
             self.evicted += miner.evicted - before
             latest.parts.append((window.samples, members, ids))
-            if severity > Severity.INFO:
+            if severity > _INFO:
                 bad = sorted(members, key=_BY_TEXT)
                 self.followed += not workload.returns
                 _see(workload, bad, ids, miner.resolve, window=window, rare=rare)

@@ -29,6 +29,7 @@ SELDOM_QUIET = 0.1  # share below which its lines count in full
 PAUSE_MEMORY = 3600.0
 FEWEST_LINES = 300  # lines of a flow before its share of errors says anything
 MAX_FLOWS = 50_000
+_ERROR = Severity.ERROR  # looked up for every kind of every window
 _VERSION = 4
 
 
@@ -92,7 +93,7 @@ class Flows:
                 if flow is None:
                     continue
             flow.lines += count
-            if severity >= Severity.ERROR:
+            if severity >= _ERROR:
                 flow.errors += count
                 sample = window.samples.get(kind)
                 if sample is not None and len(flow.worst) < 3:

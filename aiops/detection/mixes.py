@@ -83,7 +83,7 @@ class Mixes:
         series = [one.series for one in judged]
         rows, refused = self._rows.rows_of(series, EVERY)
         self.refused += refused
-        kept = np.flatnonzero(rows >= 0).tolist()
+        kept = [n for n, row in enumerate(rows.tolist()) if row >= 0]
         judged, series = [judged[n] for n in kept], [series[n] for n in kept]
         values = np.array([one.distance.value for one in judged])
         loud, scores = self._rows.judge(rows[kept], series, mark, values, threshold=threshold)

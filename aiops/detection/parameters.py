@@ -132,7 +132,8 @@ class Parameters:
             squeezed = measure.squeeze(measure.value_of(reading))
             values = known.values[n]
             if not values or squeezed > max(values):
-                known.largest[n] = SampleLine(sample.at, sample.stream, line)
+                whole = line is sample.text
+                known.largest[n] = sample if whole else SampleLine(sample.at, sample.stream, line)
             values.append(squeezed)
 
     # --- every few minutes ------------------------------------------------------------------
