@@ -270,10 +270,9 @@ def overlaps(seeds: Sequence[int], days: float, *, river: bool) -> bool:
                 for name, score in run.result().items():
                     total.setdefault(name, grouped.Score()).add(score)
             ours = total["aiops"]
-            print(
-                f"\n#### {one.name}: {ours.departures[1]} of {ours.departures[0]} departures are "
-            )
-            print(f"of one fault alone\n{grouped.HEAD}")
+            every, known = ours.departures
+            print(f"\n#### {one.name}: {known} of {every} departures are of one fault alone\n")
+            print(grouped.HEAD)
             for name, score in total.items():
                 print(score.row(name))
             print("missed by kind:", dict(ours.missed.most_common()))
