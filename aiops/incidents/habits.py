@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from scipy.special import bdtrc
+
 DAY = 86400.0
 SAME_HOUR = 1200.0  # seconds either side that are the same time of day
-DAYS = 2  # earlier days that make a habit
+DAYS = 2  # earlier days that make a habit …
+CHANCE = 0.01  # … unless a series that departs so often at any hour meets this one as easily
 OFTEN = 12  # departures within a day that make a series chronic
 APART = 600.0  # onsets nearer than this are one departure
 KEPT = 24
@@ -36,7 +39,11 @@ class Habits:
             for at in earlier
             if onset - at > DAY / 2 and abs((onset - at + DAY / 2) % DAY - DAY / 2) <= SAME_HOUR
         }
-        return len(days) >= DAYS
+        if len(days) < DAYS:
+            return False
+        span = max(round((onset - min(earlier)) / DAY), len(days))
+        a_day = min(1.0, len(earlier) / span * 2.0 * SAME_HOUR / DAY)
+        return bool(bdtrc(len(days) - 1, span, a_day) < CHANCE)
 
     def to_state(self) -> list[tuple[str, list[float]]]:
         """Return plain values for ``from_state``."""

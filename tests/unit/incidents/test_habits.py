@@ -19,6 +19,19 @@ def test_two_earlier_nights_make_a_habit() -> None:
     assert not habits.usual("cart/cpu", 2 * DAY + NIGHT)
 
 
+def test_who_departs_at_any_hour_has_no_habit_of_one() -> None:
+    """What was met twice at this hour in ten days by a series of many departures is chance."""
+    habits = Habits()
+    hours = [26.3, 37.0, 50.0, 58.5, 75.2, 88.0, 99.0, 117.7, 129.1, 146.0, 157.4, 170.0, 181.9]
+    for hour in sorted([*hours, 108.0, 204.0]):
+        habits.learn("s", hour * 3600.0)
+    assert not habits.usual("s", 252.0 * 3600.0)
+    # The same two days of a series that rests at other hours are no accident.
+    for hour in (108.0, 204.0):
+        habits.learn("t", hour * 3600.0)
+    assert habits.usual("t", 252.0 * 3600.0)
+
+
 def test_a_departure_that_goes_on_is_one() -> None:
     """Learning the same departure at every sample counts it once."""
     habits = Habits()
