@@ -14,12 +14,12 @@ class Footprint:
     """Where and when an incident was seen: what correlation needs to know of it.
 
     ``entities`` and ``series`` say when each was last seen, ``onsets`` when the newest series of
-    each entity began to depart, as far as it counts. The mappings go on with the incident.
+    each entity began to depart, as far as it counts. The mappings go on with the incident, so
+    another one is needed only when ``started`` changes.
     """
 
     id: str
     started: float
-    updated: float
     entities: Mapping[str, float]
     series: Mapping[str, float]
     onsets: Mapping[str, float]

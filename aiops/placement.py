@@ -48,6 +48,7 @@ class Placement:
     def place(self, found: Sequence[Anomaly]) -> list[Transition]:
         """Absorb anomalies in the order of (at, series) and return what followed."""
         done: list[Transition] = []
+        gates = {a.pace: partial(self._opens, a.pace) for a in found}
         for one in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
             anomaly = self.grouping.dated(one)
             self.facts[f"anomaly:{anomaly.kind}"] += 1
@@ -55,7 +56,7 @@ class Placement:
             self.grouping.follow(self.ledger.moved())
             where = self.grouping.homes(anomaly)
             self.grouping.learn(anomaly, where)
-            done += self.ledger.take(anomaly, where, partial(self._opens, anomaly.pace))
+            done += self.ledger.take(anomaly, where, gates[anomaly.pace])
         return done + self.ledger.settle()
 
     def _opens(self, pace: float, anomalies: Iterable[Anomaly]) -> bool:

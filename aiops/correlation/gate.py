@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiops.correlation.measures import Figure, figure
 from aiops.model import Anomaly, Severity
@@ -34,10 +35,12 @@ WEAK = 3.0  # decades: below this, work elsewhere is no company
 COMMON = 3  # entities whose work rises together: that is traffic
 IN_STEP = 1.3  # waiting and queues may grow this much faster than the work …
 CROWDED = 1.5  # … and faster still the more of it there is
+ROUNDING = 1e-6  # decades: sums in another order differ by less
 # Only what others ask for explains waiting: a busy processor may be the trouble itself.
 _DEMAND = re.compile(r"request_|rate\b|rps|qps|traffic|throughput|messages|^lines\b", re.IGNORECASE)
 # CpuUsageRate(%) is how much is used, whatever its name says.
 _USED = re.compile(r"cpu|mem|heap|rss|swap|disk|usage|util|load", re.IGNORECASE)
+_INFO = Severity.INFO  # an enumeration's own look-up costs more than the comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ def opens(
     *has_outlasted* says of one whether its departure is longer than the usual ones of its series.
     """
     every = list(anomalies)
-    bad = [a for a in every if a.severity > Severity.INFO]
+    bad = [a for a in every if a.severity > _INFO]
+    if not _might_open([a.surprise for a in bad], chance):
+        return False
     work = work_factors(bad)
     demand = work_factors(a for a in every if _is_demand(a))
     felt = [a for a in bad if a.severe and not in_step(a, demand)]
@@ -95,6 +100,23 @@ def opens(
     felt.sort(key=lambda a: (-_believed(a), a.series.id))
     usage.sort(key=lambda a: (-_believed(a), a.series.id))
     return _together([*felt, *usage], chance)
+
+
+def _might_open(surprises: list[float], chance: Odds) -> bool:
+    """Return whether such surprises could be enough, believed as they are and all independent.
+
+    An upper bound of what ``opens`` weighs piece by piece: most candidates stay far below it.
+    """
+    if not surprises:
+        return False
+    surprises.sort(reverse=True)
+    total, least = surprises[0], chance.threshold
+    if total >= least + min(FLOODED, -1.0):
+        return True
+    near, far = chance.coincidence, max(chance.strangers, chance.coincidence)
+    for surprise in surprises[1:PIECES]:
+        total += max(surprise - far, DEPENDENT * (surprise - near), 0.0)
+    return total >= least + COMPANY - ROUNDING
 
 
 def _together(ranked: Sequence[Anomaly], chance: Odds) -> bool:
@@ -154,7 +176,12 @@ def _risen(anomaly: Anomaly) -> float | None:
 
 
 def _is_demand(anomaly: Anomaly) -> bool:
-    name = anomaly.series.name.partition("{")[0]
+    return _names_demand(anomaly.series.name)
+
+
+@lru_cache(maxsize=20_000)
+def _names_demand(series: str) -> bool:
+    name = series.partition("{")[0]
     return _DEMAND.search(name) is not None and _USED.search(name) is None
 
 

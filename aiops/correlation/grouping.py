@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +19,7 @@ from aiops.model import Anomaly, Section, Severity
 from aiops.pace import PACES, reach
 
 if TYPE_CHECKING:
-    from aiops.correlation.topology import Topology
+    from aiops.correlation.topology import Kin, Topology
     from aiops.pace import Footprint
 
 LINK = 0.3  # weakest link that joins
@@ -34,6 +34,7 @@ SIBLINGS = 0.7  # both call the same one
 TOGETHER = 0.5  # somebody calls both
 STRANGERS = 0.6  # nobody knows
 BUCKET = 60.0
+MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 _VERSION = 1
 
 
@@ -63,10 +64,13 @@ class Grouping:
         self._begun: dict[int, dict[str, None]] = {}  # start in buckets: incidents
         self._kept: dict[str, tuple[set[str], int]] = {}  # incident: where it is in the index
         self._strange: set[str] = set()  # incidents of entities that the graph does not know
+        self._acquainted: dict[str, frozenset[str]] = {}  # entity: incidents by the graph
+        self._known_lags: dict[tuple[str, str, float, float], _Lags] = {}
 
     def know(self, topology: Topology) -> None:
         """Take another call graph."""
         self.topology = topology
+        self._acquainted.clear()
         self._strange = {
             name
             for name, (known, _) in self._kept.items()
@@ -91,6 +95,7 @@ class Grouping:
                 kept = self._kept[name] = (set() if kept is None else kept[0], bucket)
             known = kept[0]
             if len(known) != len(to.onsets):
+                self._acquainted.clear()
                 for entity in to.onsets.keys() - known:
                     self._at.setdefault(entity, {})[name] = None
                     known.add(entity)
@@ -102,6 +107,7 @@ class Grouping:
         if kept is None:
             return
         del self._prints[name]
+        self._acquainted.clear()
         self._strange.discard(name)
         self._leave(kept[1], name)
         for entity in kept[0]:
@@ -129,31 +135,29 @@ class Grouping:
         It makes one of several only where they began within a window and its links are alike:
         a weak link beside a strong one is chance.
         """
-        lags = self._lags(anomaly)
+        near = self._near(anomaly)
+        if not near:
+            return []
+        lags, key, prints = self._lags(anomaly), anomaly.series.id, self._prints
         found: list[tuple[float, float, str]] = []
-        for name in self._near(anomaly):
-            to = self._prints[name]
-            score = self._link(anomaly, to, lags)
+        for name in near:
+            to = prints[name]
+            score = self._link(anomaly, key, to, lags)
             if score >= LINK:
                 found.append((-score, to.started, name))
-        if not found:
-            return []
+        if len(found) < 2:
+            return [name for _, _, name in found]
         found.sort()
         least, began = RIVAL * found[0][0], found[0][1]
         return [n for s, at, n in found if s <= least and abs(at - began) <= lags.window]
 
-    def _near(self, anomaly: Anomaly) -> set[str]:
+    def _near(self, anomaly: Anomaly) -> frozenset[str]:
         """Return the incidents that a link is possible to."""
-        entity, at = anomaly.entity, self._at
-        kin = self.topology.kin(entity)
-        names = set(at.get(entity, ()))
-        for others in (kin.along, kin.siblings, kin.together, self.companions.of(entity)):
-            if len(others) > len(at):
-                names.update(n for e, here in at.items() if e in others for n in here)
-            else:
-                for e in others:
-                    if e in at:
-                        names.update(at[e])
+        entity = anomaly.entity
+        names = self._by_graph(entity)
+        for other in self.companions.of(entity):
+            if other in self._at:
+                names = names.union(self._at[other])
         strange = not self.topology.knows(entity)
         if not strange and not self._strange:
             return names
@@ -161,8 +165,27 @@ class Grouping:
         first = int((anomaly.since - spread) // BUCKET)
         last = int((anomaly.since + spread) // BUCKET)
         for bucket in range(first, last + 1):
-            names.update(self._begun.get(bucket, ()) if strange else self._begun_strange(bucket))
+            if bucket in self._begun:
+                here = self._begun[bucket]
+                names = names.union(here if strange else self._begun_strange(bucket))
         return names
+
+    def _by_graph(self, entity: str) -> frozenset[str]:
+        """Return the incidents of an entity and of those the graph knows it has to do with."""
+        known = self._acquainted.get(entity)
+        if known is not None:
+            return known
+        at, kin = self._at, self.topology.kin(entity)
+        names = set(at.get(entity, ()))
+        for others in (kin.along, kin.siblings, kin.together):
+            if not others:
+                continue
+            for e in others.keys() & at.keys() if others is kin.along else others & at.keys():
+                names.update(at[e])
+        if len(self._acquainted) >= MAX_KEPT:
+            self._acquainted.clear()
+        found = self._acquainted[entity] = frozenset(names)
+        return found
 
     def _begun_strange(self, bucket: int) -> list[str]:
         return [name for name in self._begun.get(bucket, ()) if name in self._strange]
@@ -175,29 +198,34 @@ class Grouping:
         to = self._prints.get(homes[0]) if homes else None
         if to is None or anomaly.series.id in to.series:
             return
-        along = self.topology.kin(anomaly.entity).along
-        apart = [
-            abs(anomaly.since - onset)
-            for other, onset in to.onsets.items()
-            if other == anomaly.entity or along.get(other) == 1
-        ]
+        entity, onsets = anomaly.entity, to.onsets
+        near = [entity, *self.topology.callees(entity), *self.topology.callers(entity)]
+        apart = [abs(anomaly.since - onsets[other]) for other in near if other in onsets]
         if apart:
             self.companions.late(anomaly, min(apart))
+            self._known_lags.clear()
 
     def link(self, anomaly: Anomaly, to: Footprint) -> float:
         """Return how strongly an anomaly belongs to an incident, 0 (not at all) to 1."""
-        return self._link(anomaly, to, self._lags(anomaly))
+        return self._link(anomaly, anomaly.series.id, to, self._lags(anomaly))
 
     def _lags(self, anomaly: Anomaly) -> _Lags:
         pace = anomaly.pace
-        window = reach(pace, self.window)
-        sample = reach(pace / PACES, STRANGER_SECONDS)
-        return _Lags(self.companions.lag(anomaly, window), sample, window)
+        key = (anomaly.series.kind, anomaly.detector, pace, self.window)
+        known = self._known_lags.get(key)
+        if known is None:
+            if len(self._known_lags) >= MAX_KEPT:
+                self._known_lags.clear()
+            window = reach(pace, self.window)
+            sample = reach(pace / PACES, STRANGER_SECONDS)
+            known = _Lags(self.companions.lag(anomaly, window), sample, window)
+            self._known_lags[key] = known
+        return known
 
-    def _link(self, anomaly: Anomaly, to: Footprint, lags: _Lags) -> float:
-        since, entity = anomaly.since, anomaly.entity
+    def _link(self, anomaly: Anomaly, key: str, to: Footprint, lags: _Lags) -> float:
+        since, entity = anomaly.since, anomaly.series.entity
         best = 0.0
-        seen = to.series.get(anomaly.series.id)
+        seen = to.series.get(key)
         if seen is not None and anomaly.at - seen <= 2.0 * lags.window:
             if since <= seen:
                 return 1.0
@@ -213,40 +241,47 @@ class Grouping:
                 best = max(best, SAME * math.exp(-late / lags.sample))
         if len(to.onsets) >= MAX_ENTITIES:
             return best
-        return max(best, self._afar(anomaly, to, lags))
+        return self._afar(since, entity, to, lags, best)
 
-    def _afar(self, anomaly: Anomaly, to: Footprint, lags: _Lags) -> float:
-        """Return the strongest link by way of another entity."""
-        since, entity, topology = anomaly.since, anomaly.entity, self.topology
-        tau, sample = lags.tau, lags.sample
-        kin = topology.kin(entity)
-        known = topology.knows(entity)
-        company = self.companions.of(entity)
-        # What began together, whoever it is: weighed by how well the two are acquainted.
-        begun = math.exp(-abs(since - to.started) / sample)
-        best = 0.0
-        for other, onset in to.onsets.items():
-            if other == entity:
-                continue
-            distance = kin.along.get(other)
-            if distance is not None:
-                near = math.exp(-abs(since - onset) / tau)
+    def _afar(self, since: float, entity: str, to: Footprint, lags: _Lags, best: float) -> float:
+        """Return the strongest link by way of another entity, *best* when none is stronger."""
+        onsets, kin = to.onsets, self.topology.kin(entity)
+        if kin.along:
+            for other in onsets.keys() & kin.along.keys():
+                onset = onsets[other]
+                near = math.exp(-abs(since - onset) / lags.tau)
                 if other in kin.below and since >= onset:
                     # Who calls it may begin to suffer as long as it is seen in each sample.
-                    near = max(near, math.exp(-max(since - to.entities[other], 0.0) / sample))
-                best = max(best, (SAME - STEP * distance) * near)
-            elif other in kin.siblings:
-                # Who they both call made both suffer at once, or has nothing to do with it.
-                best = max(best, SIBLINGS * begun)
-            elif other in kin.together:
-                # No graph is whole: what fails at the same moment for one caller is one story.
-                best = max(best, TOGETHER * begun)
-            elif not (known and topology.knows(other)):
-                best = max(best, STRANGERS * begun)
-                if other in company:
-                    late = abs(since - onset - self.companions.follows(entity, other))
-                    best = max(best, company[other] * math.exp(-late / tau))
+                    late = max(since - to.entities[other], 0.0)
+                    near = max(near, math.exp(-late / lags.sample))
+                best = max(best, (SAME - STEP * kin.along[other]) * near)
+        # What began together, whoever it is: weighed by how well the two are acquainted.
+        begun = math.exp(-abs(since - to.started) / lags.sample)
+        if SIBLINGS * begun > best:
+            best = max(best, self._acquaintance(entity, onsets, kin) * begun)
+        company = self.companions.of(entity)
+        if company:
+            for other in company.keys() & onsets.keys():
+                if self._is_stranger(entity, other, kin):
+                    late = abs(since - onsets[other] - self.companions.follows(entity, other))
+                    best = max(best, company[other] * math.exp(-late / lags.tau))
         return best
+
+    def _acquaintance(self, entity: str, onsets: Mapping[str, float], kin: Kin) -> float:
+        """Return how well an entity knows those that are neither itself nor along its calls."""
+        if kin.siblings and not kin.siblings.isdisjoint(onsets):
+            # Who they both call made both suffer at once, or has nothing to do with it.
+            return SIBLINGS
+        if any(other != entity and self._is_stranger(entity, other, kin) for other in onsets):
+            return STRANGERS
+        # No graph is whole: what fails at the same moment for one caller is one story.
+        return 0.0 if kin.together.isdisjoint(onsets) else TOGETHER
+
+    def _is_stranger(self, entity: str, other: str, kin: Kin) -> bool:
+        """Return whether nobody knows if the two are related."""
+        if self.topology.knows(entity) and self.topology.knows(other):
+            return False
+        return other not in kin.along and other not in kin.siblings and other not in kin.together
 
     # --- saved at a cut ---------------------------------------------------------------------
 
@@ -260,3 +295,4 @@ class Grouping:
         if section.version == _VERSION:
             self.companions.restore(section.header["companions"])
             self._onsets.restore(section.header["onsets"])
+            self._known_lags.clear()

@@ -13,9 +13,9 @@ MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 
 
 class Kin(NamedTuple):
-    """Whom an entity has to do with: by calls along one way, by a shared callee or caller.
+    """Whom an entity has to do with: by calls along one way, else by a shared callee or caller.
 
-    ``below`` are those of ``along`` that it depends on.
+    ``below`` are those of ``along`` that it depends on. Nobody is in two of the others.
     """
 
     along: Mapping[str, int]
@@ -106,8 +106,9 @@ class Topology:
                     along[name] = min(steps, along.get(name, steps))
         siblings = {c for callee in self.callees(entity) for c in self._callers[callee]}
         together = {c for caller in self.callers(entity) for c in self._callees[caller]}
-        own = {entity}
-        return Kin(along, frozenset(siblings - own), frozenset(together - own), frozenset(below))
+        siblings -= {entity, *along}
+        together -= {entity, *along, *siblings}
+        return Kin(along, frozenset(siblings), frozenset(together), frozenset(below))
 
     def reaches(self, caller: str, callee: str) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""

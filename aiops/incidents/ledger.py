@@ -16,7 +16,7 @@ from aiops.incidents.habits import Habits
 from aiops.incidents.lessons import WORDS, Lessons
 from aiops.incidents.passed import Passed
 from aiops.incidents.people import Hands, obey, overdue
-from aiops.incidents.record import MAX_SERIES, Record, counts
+from aiops.incidents.record import LIVE, MAX_SERIES, Record, counts, foremost
 from aiops.incidents.returning import awaits, calm_at, flaps, same_as_before
 from aiops.incidents.settings import LedgerSettings
 from aiops.model import (
@@ -39,7 +39,8 @@ MAX_CHANGES = 10  # in one story
 SETTLE = 180.0  # the one update waits this long for the rest of the story
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
 _VERSION = 6
-_LIVE = (State.OPEN, State.ACKNOWLEDGED)
+# An enumeration's own look-up costs more than what is done with it.
+_CANDIDATE, _RESOLVED, _CRITICAL = State.CANDIDATE, State.RESOLVED, Severity.CRITICAL
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
 
 Rank = Callable[[Sequence[Anomaly], Sequence[ChangeEvent]], tuple[Suspect, ...]]
@@ -92,25 +93,30 @@ class Ledger:
         """Add an anomaly as ``absorb`` does, but leave it to ``settle`` what a candidate is."""
         anomaly = after_change(anomaly, self._changes, self.settings.grace)
         anomaly = self.lessons.weigh(as_usual(anomaly, self._habits, self.facts))
-        self._now = max(self._now, anomaly.at)
-        if counts(anomaly):
+        at, matters = anomaly.at, counts(anomaly)
+        self._now = max(self._now, at)
+        if matters:
             self.firing.see(anomaly, self.settings.resolve_after)
-        living = [self._records[h] for h in homes if h in self._records]
-        living += self._awaiting(anomaly, homes) if self._returned else ()
-        living = [r for r in living if r.state is not State.RESOLVED]
-        living = [r for r in living if anomaly.entity not in r.without]
-        record = self._choose(living)
+        living = self._living(anomaly, homes)
+        record = foremost(living)
         if record is None:
-            if not counts(anomaly):
+            if not matters:
                 return []
             record = self._candidate(anomaly)
-        at = anomaly.at
         done = self._merge(record, living, at)
         self._add(record, anomaly)
-        if record.state is not State.CANDIDATE:
+        if record.state is not _CANDIDATE:
             return [*done, *self._escalate(record, at)]
         self._unsettled[record.id] = (at, opens)
         return done
+
+    def _living(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
+        """Return the incidents of *homes*, and those that wait for an anomaly, that may take it."""
+        records, entity = self._records, anomaly.entity
+        found = [records[name] for name in homes if name in records]
+        if self._returned:
+            found += self._awaiting(anomaly, homes)
+        return [r for r in found if r.state is not _RESOLVED and entity not in r.without]
 
     def settle(self) -> list[Transition]:
         """Decide which of the candidates that grew have enough evidence to open."""
@@ -142,7 +148,7 @@ class Ledger:
         if command.kind in WORDS:
             self.lessons.hear(command, record)
             return []
-        if record is None or record.state not in _LIVE:
+        if record is None or record.state not in LIVE:
             self.facts["command_without_target"] += 1
             return []
         if command.kind == "ack" and record.state is State.OPEN:
@@ -174,7 +180,7 @@ class Ledger:
                 if silent > self.settings.close_after:
                     record.state = State.CLOSED
                     self._forget(record.id)
-            elif record.state in _LIVE:
+            elif record.state in LIVE:
                 if silent > quiet and not self._flaps(record, at):
                     done.append(self._resolve(record, at))
                 else:
@@ -187,7 +193,7 @@ class Ledger:
         return [
             self._emit(record, TransitionKind.OPENED, at)
             for record in self._records.values()
-            if record.state in _LIVE and not record.told
+            if record.state in LIVE and not record.told
         ]
 
     def is_told(self, incident: str) -> bool:
@@ -234,14 +240,6 @@ class Ledger:
     def _quiet(self, record: Record) -> float:
         return reach(record.pace, self.settings.resolve_after)
 
-    @staticmethod
-    def _choose(living: Sequence[Record]) -> Record | None:
-        open_first = [r for r in living if r.state in _LIVE]
-        if open_first:
-            return min(open_first, key=lambda r: (r.opened_at, r.id))
-        # Nobody knows of candidates yet: the fewer join the more.
-        return max(living, key=lambda r: (len(r.anomalies), r.id), default=None)
-
     def _awaiting(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
         """Return the incidents that are no home of an anomaly and wait for its series."""
         back = [self._records[name] for name in sorted(self._returned.difference(homes))]
@@ -266,16 +264,17 @@ class Ledger:
             name = "inc_" + hashlib.blake2b(again, digest_size=6).hexdigest()
         record = Record(name, State.CANDIDATE, anomaly.since, anomaly.at)
         self._records[name] = record
+        self._moved[name] = None
         return record
 
     def _merge(self, into: Record, others: Sequence[Record], at: float) -> list[Transition]:
         """Join what belongs together: candidates at once, open ones when they share symptoms."""
-        done = []
+        done: list[Transition] = []
         for other in others:
-            if other is into or (other.state in _LIVE and not into.symptoms() & other.symptoms()):
+            if other is into or (other.state in LIVE and not into.symptoms() & other.symptoms()):
                 continue
             self._take(into, other)
-            if other.state in _LIVE:
+            if other.state in LIVE:
                 # It ends here; its story goes on under the other id.
                 other.state, other.resolved_at = State.CLOSED, at
                 done.append(self._emit(other, TransitionKind.MERGED, at))
@@ -298,9 +297,11 @@ class Ledger:
         self._forget(other.id)
 
     def _add(self, record: Record, anomaly: Anomaly) -> None:
-        self._moved[record.id] = None
+        started, wide = record.started, len(record.onsets)
         if not record.add(anomaly):
             self.facts["anomalies_beyond_bound"] += 1
+        elif record.started != started or len(record.onsets) != wide:
+            self._moved[record.id] = None
 
     def _open(self, record: Record, at: float) -> Transition:
         self._reconsider(record)
@@ -312,8 +313,9 @@ class Ledger:
             before.asked_at, before.escalated = at, False
             before.returns += 1
             self._returned.add(before.id)
+            self._moved[before.id] = None
             return self._emit(before, TransitionKind.REOPENED, at)
-        live = [r for r in self._records.values() if r.state in _LIVE]
+        live = [r for r in self._records.values() if r.state in LIVE]
         if len(live) >= self.settings.max_live:
             self._forget(min(live, key=lambda r: (r.updated, r.id)).id)
             self.facts["incidents_dropped"] += 1
@@ -322,8 +324,9 @@ class Ledger:
 
     def _escalate(self, record: Record, at: float) -> list[Transition]:
         """Tell at once of what became critical, unless the first message is still being read."""
-        worse = record.severity > record.told_severity and record.severity >= Severity.CRITICAL
-        if not record.told or not worse or at - record.told_at < SETTLE:
+        if not record.told or record.severity < _CRITICAL:
+            return []
+        if record.severity <= record.told_severity or at - record.told_at < SETTLE:
             return []
         record.updates += 1
         # Others of the same moment must not say it again.

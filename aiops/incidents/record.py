@@ -23,11 +23,26 @@ MAX_SAMPLES = 3
 CONTEXT = 3.0  # anomalies below this surprise, and good news, join stories but make none
 WIDESPREAD = 3  # entities with errors that make an incident critical
 EXPLAINS = 1800.0  # seconds for which work that rose explains queues
+LIVE = (State.OPEN, State.ACKNOWLEDGED)
+# An enumeration's own look-up costs more than what is done with it.
+_INFO, _CANDIDATE = Severity.INFO, State.CANDIDATE
 BEFORE = 120.0  # context from longer before the start says nothing about it
 
 
+class _Kept:
+    """Keep what follows from a record and is not saved with it: it is no field.
+
+    ``_usual`` is work against what was usual, of each series: of what, how often, and that.
+    """
+
+    __slots__ = ("_usual",)
+
+    def __post_init__(self) -> None:
+        self._usual: dict[str, tuple[Anomaly, float, tuple[Anomaly, Anomaly]]] = {}
+
+
 @dataclass(slots=True)
-class Record:
+class Record(_Kept):
     """Everything the ledger knows of one incident.
 
     ``anomalies`` holds each series at its worst, ``last`` when it was seen last. ``gist`` is
@@ -75,37 +90,41 @@ class Record:
 
     def footprint(self) -> Footprint:
         """Return where and when this incident was last seen."""
-        return Footprint(self.id, self.started, self.updated, self.seen, self.last, self.onsets)
+        return Footprint(self.id, self.started, self.seen, self.last, self.onsets)
 
     def add(self, anomaly: Anomaly) -> bool:
         """Take an anomaly in; return whether the bound on series left room for it."""
-        key = anomaly.series.id
+        series, at, matters = anomaly.series, anomaly.at, counts(anomaly)
+        key, entity = series.id, series.entity
         known = self.anomalies.get(key)
         if known is None and len(self.anomalies) >= MAX_SERIES:
             return False
-        if counts(anomaly):
-            self.pace = max(self.pace, anomaly.pace)
-        entity = anomaly.entity
-        self.seen[entity] = max(anomaly.at, self.seen.get(entity, anomaly.at))
-        if counts(anomaly) and (known is None or not counts(known)):
+        if matters and anomaly.pace > self.pace:
+            self.pace = anomaly.pace
+        if at >= self.seen.get(entity, at):
+            self.seen[entity] = at
+        if matters and (known is None or not counts(known)):
             self.onsets[entity] = max(anomaly.since, self.onsets.get(entity, anomaly.since))
         # The story shows a series at its worst; its beginning stays the first one.
         changed = known is None
         if known is None:
             self.anomalies[key] = anomaly
-        elif (anomaly.severity, anomaly.surprise) > (known.severity, known.surprise):
+        elif anomaly.severity > known.severity or (
+            anomaly.severity == known.severity and anomaly.surprise > known.surprise
+        ):
             samples = known.samples or anomaly.samples
             since = min(known.since, anomaly.since)
             self.anomalies[key] = replace(anomaly, samples=samples, since=since)
             changed = True
-        self.last[key] = max(anomaly.at, self.last.get(key, anomaly.at))
+        if at >= self.last.get(key, at):
+            self.last[key] = at
         if not anomaly.severe and anomaly.actual is not None and anomaly.expected:
             times = anomaly.actual / anomaly.expected
             self.risen[key] = max(times, self.risen.get(key, times))
-        waiting = self.state is State.CANDIDATE
-        if counts(anomaly) and (anomaly.severe or waiting or not self.felt):
-            # Work alone does not keep alive what was felt; a candidate needs it as explanation.
-            self.updated = max(self.updated, anomaly.at)
+        # Work alone does not keep alive what was felt; a candidate needs it as explanation.
+        lives = anomaly.severe or not self.felt or self.state is _CANDIDATE
+        if matters and lives and at > self.updated:
+            self.updated = at
         if changed:
             self.dirty = True
             self._weigh(self.anomalies[key])
@@ -132,20 +151,31 @@ class Record:
 
         Work is compared with what was usual before it rose: a forecast follows it soon.
         """
-        found = []
+        found, last = [], self.last
         for key, anomaly in self.anomalies.items():
-            if self.last[key] >= since:
-                found.append(self._against_usual(key, anomaly))
-            elif not anomaly.severe and self.last[key] >= since - EXPLAINS:
+            seen = last[key]
+            if anomaly.severe:
+                if seen >= since:
+                    found.append(anomaly)
+            elif seen >= since:
+                found.append(self._against_usual(key, anomaly)[0])
+            elif seen >= since - EXPLAINS:
                 # No evidence any more, but it still explains what waits behind it.
-                found.append(replace(self._against_usual(key, anomaly), severity=Severity.INFO))
+                found.append(self._against_usual(key, anomaly)[1])
         return found
 
-    def _against_usual(self, key: str, anomaly: Anomaly) -> Anomaly:
+    def _against_usual(self, key: str, anomaly: Anomaly) -> tuple[Anomaly, Anomaly]:
+        """Return work compared with what was usual, as evidence and as an explanation only."""
         times = self.risen.get(key, 0.0)
-        if anomaly.severe or anomaly.actual is None or times <= 1.0:
-            return anomaly
-        return replace(anomaly, expected=anomaly.actual / times)
+        kept = self._usual.get(key)
+        if kept is not None and kept[0] is anomaly and kept[1] == times:
+            return kept[2]
+        now = anomaly
+        if anomaly.actual is not None and times > 1.0:
+            now = replace(anomaly, expected=anomaly.actual / times)
+        made = now, replace(now, severity=_INFO)
+        self._usual[key] = anomaly, times, made
+        return made
 
     def symptoms(self) -> set[str]:
         """Return the series that were felt: the pattern by which it is known again."""
@@ -232,9 +262,20 @@ class Record:
         return next(iter([*lines, *own, *felt, *ranked]), None)
 
 
+def foremost(living: Sequence[Record]) -> Record | None:
+    """Return which of the records that an anomaly belongs to takes it and the others."""
+    if len(living) < 2:
+        return living[0] if living else None
+    open_first = [r for r in living if r.state in LIVE]
+    if open_first:
+        return min(open_first, key=lambda r: (r.opened_at, r.id))
+    # Nobody knows of candidates yet: the fewer join the more.
+    return max(living, key=lambda r: (len(r.anomalies), r.id))
+
+
 def counts(anomaly: Anomaly) -> bool:
     """Return whether an anomaly is more than context: bad, and rare enough to matter."""
-    return anomaly.severity > Severity.INFO and anomaly.surprise >= CONTEXT
+    return anomaly.severity > _INFO and anomaly.surprise >= CONTEXT
 
 
 def _weight(anomaly: Anomaly) -> tuple[float, ...]:

@@ -20,7 +20,6 @@ def footprint(
     """Make an incident of one entity that began, and was seen last, at one moment."""
     known = {
         "started": at,
-        "updated": at,
         "entities": {entity: at},
         "series": {f"{entity}/error_ratio": at},
         "onsets": {entity: at},
