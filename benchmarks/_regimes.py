@@ -22,13 +22,13 @@ from aiops.shop.scenarios import ROOTS, deploy, fault
 
 START = 1_767_571_200.0  # 2026-01-05, a Monday
 HOUR, DAY = 3600.0, 86400.0
-STEP = 60.0
-INTERVAL = 60.0
+STEP = 30.0  # seconds a window of logs and between scrapes; shipped are 10 …
+INTERVAL = 30.0  # … and 15, which takes three times as long here
 EPISODES = 3  # bad times a day …
 FAULTS = 5  # … and the faults (or pairs) in each
-RATE = 0.05  # of the logs' volume: half a line a second in all, trouble not counted
+RATE = 0.3  # of the logs' volume: three lines a second in all, trouble not counted
 SLACK = 90.0  # seconds by which an onset may be off: a window, a scrape and some smoothing
-SILENT = 180.0  # seconds, three samples: a series that was silent longer departs anew
+SILENT = 180.0  # seconds: a series that was silent longer departs anew
 AFTER = 900.0  # seconds after its end in which a fault may still be told
 BEGAN = (TransitionKind.OPENED, TransitionKind.REOPENED)
 
