@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +37,7 @@ STRANGERS = 0.6  # nobody knows
 BUCKET = 60.0
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 _VERSION = 1
+_NOWHERE: frozenset[str] = frozenset()
 
 
 class _Lags(NamedTuple):
@@ -60,17 +62,17 @@ class Grouping:
         self.companions = Companions(facts)
         self._onsets = Onsets(facts)
         self._prints: dict[str, Footprint] = {}
-        self._at: dict[str, dict[str, None]] = {}  # entity: incidents
+        self._at: dict[str, set[str]] = {}  # entity: incidents
         self._begun: dict[int, dict[str, None]] = {}  # start in buckets: incidents
         self._kept: dict[str, tuple[set[str], int]] = {}  # incident: where it is in the index
         self._strange: set[str] = set()  # incidents of entities that the graph does not know
-        self._acquainted: dict[str, frozenset[str]] = {}  # entity: incidents by the graph
+        self._around: dict[str, set[str]] = {}  # entity: incidents of it and of its kin
         self._known_lags: dict[tuple[str, str, float, float], _Lags] = {}
 
     def know(self, topology: Topology) -> None:
         """Take another call graph."""
         self.topology = topology
-        self._acquainted.clear()
+        self._around.clear()
         self._strange = {
             name
             for name, (known, _) in self._kept.items()
@@ -95,10 +97,11 @@ class Grouping:
                 kept = self._kept[name] = (set() if kept is None else kept[0], bucket)
             known = kept[0]
             if len(known) != len(to.onsets):
-                self._acquainted.clear()
                 for entity in to.onsets.keys() - known:
-                    self._at.setdefault(entity, {})[name] = None
+                    self._at.setdefault(entity, set()).add(name)
                     known.add(entity)
+                    for other in self._cached({entity}):
+                        self._around[other].add(name)
                     if not self.topology.knows(entity):
                         self._strange.add(name)
 
@@ -107,14 +110,22 @@ class Grouping:
         if kept is None:
             return
         del self._prints[name]
-        self._acquainted.clear()
         self._strange.discard(name)
         self._leave(kept[1], name)
+        for other in self._cached(kept[0]):
+            self._around[other].discard(name)
         for entity in kept[0]:
             here = self._at[entity]
-            del here[name]
+            here.discard(name)
             if not here:
                 del self._at[entity]
+
+    def _cached(self, entities: set[str]) -> AbstractSet[str]:
+        """Return of whom it is kept what is around them, as far as these entities are."""
+        if not self._around:
+            return _NOWHERE
+        kin = self.topology.kin
+        return self._around.keys() & entities.union(*(kin(e).everyone for e in entities))
 
     def _leave(self, bucket: int, name: str) -> None:
         here = self._begun[bucket]
@@ -138,10 +149,13 @@ class Grouping:
         near = self._near(anomaly)
         if not near:
             return []
-        lags, key, prints = self._lags(anomaly), anomaly.series.id, self._prints
+        lags, prints = self._lags(anomaly), self._prints
+        key, entity = anomaly.series.id, anomaly.entity
         found: list[tuple[float, float, str]] = []
         for name in near:
             to = prints[name]
+            if len(to.onsets) >= MAX_ENTITIES and key not in to.series and entity not in to.onsets:
+                continue
             score = self._link(anomaly, key, to, lags)
             if score >= LINK:
                 found.append((-score, to.started, name))
@@ -151,13 +165,13 @@ class Grouping:
         least, began = RIVAL * found[0][0], found[0][1]
         return [n for s, at, n in found if s <= least and abs(at - began) <= lags.window]
 
-    def _near(self, anomaly: Anomaly) -> frozenset[str]:
+    def _near(self, anomaly: Anomaly) -> AbstractSet[str]:
         """Return the incidents that a link is possible to."""
         entity = anomaly.entity
         names = self._by_graph(entity)
         for other in self.companions.of(entity):
             if other in self._at:
-                names = names.union(self._at[other])
+                names = names | self._at[other]
         strange = not self.topology.knows(entity)
         if not strange and not self._strange:
             return names
@@ -167,28 +181,22 @@ class Grouping:
         for bucket in range(first, last + 1):
             if bucket in self._begun:
                 here = self._begun[bucket]
-                names = names.union(here if strange else self._begun_strange(bucket))
+                names = names | (here.keys() if strange else here.keys() & self._strange)
         return names
 
-    def _by_graph(self, entity: str) -> frozenset[str]:
+    def _by_graph(self, entity: str) -> AbstractSet[str]:
         """Return the incidents of an entity and of those the graph knows it has to do with."""
-        known = self._acquainted.get(entity)
+        known = self._around.get(entity)
         if known is not None:
             return known
-        at, kin = self._at, self.topology.kin(entity)
-        names = set(at.get(entity, ()))
-        for others in (kin.along, kin.siblings, kin.together):
-            if not others:
-                continue
-            for e in others.keys() & at.keys() if others is kin.along else others & at.keys():
-                names.update(at[e])
-        if len(self._acquainted) >= MAX_KEPT:
-            self._acquainted.clear()
-        found = self._acquainted[entity] = frozenset(names)
+        at, everyone = self._at, self.topology.kin(entity).everyone
+        own = at.get(entity, _NOWHERE)
+        if not everyone:
+            return own
+        if len(self._around) >= MAX_KEPT:
+            self._around.clear()
+        found = self._around[entity] = set(own).union(*(at[e] for e in everyone & at.keys()))
         return found
-
-    def _begun_strange(self, bucket: int) -> list[str]:
-        return [name for name in self._begun.get(bucket, ()) if name in self._strange]
 
     def learn(self, anomaly: Anomaly, homes: Sequence[str]) -> None:
         """Learn from where an anomaly belongs: whose company it is, how late its source tells."""
@@ -199,7 +207,9 @@ class Grouping:
         if to is None or anomaly.series.id in to.series:
             return
         entity, onsets = anomaly.entity, to.onsets
-        near = [entity, *self.topology.callees(entity), *self.topology.callers(entity)]
+        near = [entity]
+        if self.topology.knows(entity):
+            near += [*self.topology.callees(entity), *self.topology.callers(entity)]
         apart = [abs(anomaly.since - onsets[other]) for other in near if other in onsets]
         if apart:
             self.companions.late(anomaly, min(apart))

@@ -15,13 +15,18 @@ MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 class Kin(NamedTuple):
     """Whom an entity has to do with: by calls along one way, else by a shared callee or caller.
 
-    ``below`` are those of ``along`` that it depends on. Nobody is in two of the others.
+    ``below`` are those of ``along`` that it depends on. Nobody is in two of the others; all of
+    them are in ``everyone``. Who is of whose is mutual.
     """
 
     along: Mapping[str, int]
     siblings: frozenset[str]
     together: frozenset[str]
     below: frozenset[str]
+    everyone: frozenset[str]
+
+
+_NOBODY = Kin({}, frozenset(), frozenset(), frozenset(), frozenset())
 
 
 class Topology:
@@ -85,6 +90,8 @@ class Topology:
 
     def kin(self, entity: str) -> Kin:
         """Return whom *entity* has to do with."""
+        if entity not in self._entities:
+            return _NOBODY
         known = self._kin.get(entity)
         if known is None:
             if len(self._kin) >= MAX_KEPT:
@@ -108,10 +115,18 @@ class Topology:
         together = {c for caller in self.callers(entity) for c in self._callees[caller]}
         siblings -= {entity, *along}
         together -= {entity, *along, *siblings}
-        return Kin(along, frozenset(siblings), frozenset(together), frozenset(below))
+        return Kin(
+            along,
+            frozenset(siblings),
+            frozenset(together),
+            frozenset(below),
+            frozenset(siblings.union(together, along)),
+        )
 
     def reaches(self, caller: str, callee: str) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""
+        if caller not in self._callees:
+            return False
         needs = self._needs.get(caller)
         if needs is None:
             if len(self._needs) >= MAX_KEPT:

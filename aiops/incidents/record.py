@@ -32,13 +32,15 @@ BEFORE = 120.0  # context from longer before the start says nothing about it
 class _Kept:
     """Keep what follows from a record and is not saved with it: it is no field.
 
-    ``_usual`` is work against what was usual, of each series: of what, how often, and that.
+    ``_usual`` is work against what was usual, of each series (of what, how many times, and that),
+    ``_context`` the same where it only explains (of what, and that).
     """
 
-    __slots__ = ("_usual",)
+    __slots__ = ("_context", "_usual")
 
     def __post_init__(self) -> None:
-        self._usual: dict[str, tuple[Anomaly, float, tuple[Anomaly, Anomaly]]] = {}
+        self._usual: dict[str, tuple[Anomaly, float, Anomaly]] = {}
+        self._context: dict[str, tuple[Anomaly, Anomaly]] = {}
 
 
 @dataclass(slots=True)
@@ -158,24 +160,28 @@ class Record(_Kept):
                 if seen >= since:
                     found.append(anomaly)
             elif seen >= since:
-                found.append(self._against_usual(key, anomaly)[0])
+                found.append(self._against_usual(key, anomaly))
             elif seen >= since - EXPLAINS:
                 # No evidence any more, but it still explains what waits behind it.
-                found.append(self._against_usual(key, anomaly)[1])
+                found.append(self._explaining(key, anomaly))
         return found
 
-    def _against_usual(self, key: str, anomaly: Anomaly) -> tuple[Anomaly, Anomaly]:
-        """Return work compared with what was usual, as evidence and as an explanation only."""
+    def _against_usual(self, key: str, anomaly: Anomaly) -> Anomaly:
         times = self.risen.get(key, 0.0)
+        if anomaly.actual is None or times <= 1.0:
+            return anomaly
         kept = self._usual.get(key)
-        if kept is not None and kept[0] is anomaly and kept[1] == times:
-            return kept[2]
-        now = anomaly
-        if anomaly.actual is not None and times > 1.0:
-            now = replace(anomaly, expected=anomaly.actual / times)
-        made = now, replace(now, severity=_INFO)
-        self._usual[key] = anomaly, times, made
-        return made
+        if kept is None or kept[0] is not anomaly or kept[1] != times:
+            made = replace(anomaly, expected=anomaly.actual / times)
+            kept = self._usual[key] = anomaly, times, made
+        return kept[2]
+
+    def _explaining(self, key: str, anomaly: Anomaly) -> Anomaly:
+        usual = self._against_usual(key, anomaly)
+        kept = self._context.get(key)
+        if kept is None or kept[0] is not usual:
+            kept = self._context[key] = usual, replace(usual, severity=_INFO)
+        return kept[1]
 
     def symptoms(self) -> set[str]:
         """Return the series that were felt: the pattern by which it is known again."""
