@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
 
+from aiops.correlation import gate
 from aiops.correlation.gate import Odds, in_step, odds, opens, work_factors
 from aiops.model import Anomaly, Severity
 from tests.unit.evidence import T, anomaly, first_sight
@@ -174,3 +176,35 @@ def test_a_distance_of_several_series_is_no_work() -> None:
     assert not opens([far], chance=CHANCE)
     work = busy(name="requests", factor=25.0, surprise=30.0, since=T - 86400.0)
     assert opens([work], chance=CHANCE)
+
+
+def test_what_is_ruled_out_by_its_surprises_would_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick answer is only ever the slow one: it says no where weighing would say no."""
+    random, cases = Random(5), []
+    for _ in range(300):
+        chance = Odds(random.uniform(5.0, 9.0), near := random.uniform(0.0, 3.0), near + 1.0)
+        some = [
+            anomaly(
+                f"service:{random.choice('abcdef')}",
+                random.choice(["latency_p50", "latency_p95", "error_ratio", "cpu_percent"]),
+                surprise=random.uniform(2.0, 6.5),
+                severity=random.choice(list(Severity)),
+                severe=random.random() < 0.7,
+                seen=random.choice([10, 5000]),
+            )
+            for _ in range(random.randint(1, 14))
+        ]
+        cases.append((some, chance))
+    quick = [opens(some, chance=chance) for some, chance in cases]
+    monkeypatch.setattr(gate, "_might_open", lambda *_: True)
+    assert [opens(some, chance=chance) for some, chance in cases] == quick
+    assert 30 < sum(quick) < 270
+
+
+def test_most_weak_candidates_are_ruled_out_by_their_surprises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is weighed of what could not be enough even if all of it were independent."""
+    monkeypatch.setattr(gate, "work_factors", lambda _: pytest.fail("weighed"))
+    weak = [anomaly(f"service:s{n}", surprise=3.0) for n in range(50)]
+    assert not opens(weak, chance=Odds(8.0, 3.0, 5.0))

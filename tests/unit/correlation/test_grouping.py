@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 from typing import Any
 
 from aiops.correlation.grouping import LINK, MAX_ENTITIES, RIVAL, Grouping
@@ -212,3 +213,23 @@ def test_what_was_learned_survives_a_cut() -> None:
     mail = anomaly("service:mail", at=T + 20 * 7200 + 90)
     home = footprint(at=T + 20 * 7200)
     assert again.link(mail, home) == made.link(mail, home) > 0.0
+
+
+def test_what_is_kept_of_who_is_around_is_what_is_sought_anew() -> None:
+    """Joining and leaving update the answers as if nothing had been asked before."""
+    random = Random(3)
+    services = [f"s{n}" for n in range(24)]
+    calls = Topology({s: random.sample(services, 2) for s in services})
+    kept, prints = grouping(calls), dict[str, Footprint]()
+    for step in range(200):
+        name, entity = f"i{random.randrange(8)}", f"service:{random.choice(services)}"
+        if name in prints and random.random() < 0.1:
+            del prints[name]
+            kept.follow([(name, None)])
+        else:
+            known = prints.get(name)
+            onsets = {entity: T, **({} if known is None else known.onsets)}
+            prints[name] = footprint(name=name, entities=onsets, onsets=onsets)
+            kept.follow([(name, prints[name])])
+        asked = anomaly(f"service:{random.choice(services)}", at=T + step)
+        assert kept.homes(asked) == grouping(calls, *prints.values()).homes(asked)
