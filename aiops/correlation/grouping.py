@@ -279,6 +279,8 @@ class Grouping:
 
     def _acquaintance(self, entity: str, onsets: Mapping[str, float], kin: Kin) -> float:
         """Return how well an entity knows those that are neither itself nor along its calls."""
+        if not kin.everyone and not self.topology.knows(entity):
+            return STRANGERS if len(onsets) > (entity in onsets) else 0.0
         if kin.siblings and not kin.siblings.isdisjoint(onsets):
             # Who they both call made both suffer at once, or has nothing to do with it.
             return SIBLINGS
