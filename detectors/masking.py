@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from detectors.collapse import CONSONANTS, MIN_ID, Verdicts, collapse_ids, is_id
+from detectors.plain_words import PlainWords
 
 WILD = b"<*>"
 
@@ -26,6 +27,7 @@ _CALENDAR = frozenset(
 
 _MAX_CACHED_LINE = 2048
 _AT_ONCE = 128  # lines of some 40 KB: larger blocks are pages that the allocator gives back
+_MANY = 32  # lines of which those without a word to mask are found first
 _ID_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
 # "Sat", "Sun" and "May" are also words: only before a number are they part of a date.
 _SHY = frozenset((b"Sat", b"Sun", b"May"))
@@ -105,13 +107,17 @@ class Masker:
         self.max_tokens = max_tokens
         self.max_bytes = max_bytes
         self.max_cached = max_cached
+        # Within this length neither bound of a line can bite.
+        self._short = min(2 * max_tokens - 1, max_bytes // len(WILD))
         self._words = _Words(odd, max_cached, max_cached_bytes)
+        self._plain = PlainWords()
         self._lines: dict[bytes, bytes] = {}
         self._verdicts = Verdicts()
 
     def clear(self) -> None:
         """Forget everything cached; no later result changes."""
         self._words.clear()
+        self._plain.clear()
         self._lines.clear()
         self._verdicts.clear()
 
@@ -143,23 +149,34 @@ class Masker:
     def mask_odd(self, keys: Sequence[bytes]) -> tuple[list[bytes], list[int]]:
         """Return ``[mask(key) for key in keys]`` and the places of lines that may hold odd words.
 
-        All lines are masked in one go: one dictionary look-up a word, and nothing a line.
+        All lines are masked in one go: one dictionary look-up a word, and nothing a line. Free
+        text has lines without a word to mask, and they are not looked at by word.
         """
         if len(keys) <= _AT_ONCE:
-            return self._mask_some(keys)
+            return self._mask_others(keys)
         lines: list[bytes] = []
         odd: list[int] = []
         for start in range(0, len(keys), _AT_ONCE):
-            some, places = self._mask_some(keys[start : start + _AT_ONCE])
+            some, places = self._mask_others(keys[start : start + _AT_ONCE])
             lines += some
             odd += [start + place for place in places]
         return lines, odd
 
+    def _mask_others(self, keys: Sequence[bytes]) -> tuple[list[bytes], list[int]]:
+        """Mask the lines that do not stay as they are."""
+        others = self._plain.others(keys, self._words, self._short) if len(keys) >= _MANY else None
+        if others is None:
+            return self._mask_some(keys)
+        masked, odd = self._mask_some([keys[i] for i in others])
+        lines = list(keys)
+        for i, line in zip(others, masked, strict=True):
+            lines[i] = line
+        return lines, [others[i] for i in odd]
+
     def _mask_some(self, keys: Sequence[bytes]) -> tuple[list[bytes], list[int]]:
         block = b" \0 ".join(keys)
         hostile = _ODD in block or block.count(_BREAK) != len(keys) - 1
-        # Within this length neither bound of a line can bite.
-        short = min(2 * self.max_tokens - 1, self.max_bytes // len(WILD))
+        short = self._short
         alone: list[int] = []
         if hostile or max(map(len, keys), default=0) > short:
             rest = list(keys)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from aiops.decoding.levels import guess_level, may_sound_bad
 from aiops.decoding.lines import SEP, Shape, split_plain_many, without_ids
 from aiops.decoding.plain import PlainShape
@@ -13,10 +16,14 @@ from detectors.masking import Masker
 CONTINUATION = LineKind("", Severity.INFO, b"\x00continuation")
 """Stands for every line that only hangs on another."""
 
+# The constructor of a named tuple, without the function around it.
+_kind: Callable[[tuple[object, ...]], LineKind] = partial(tuple.__new__, LineKind)
+
 _MAX_KEYS = 100_000
 _MAX_BYTES = 8 * 2**20  # more is slower where every line is new, and no faster where few are
 _LONGEST_KEY = 8192
 _NO_HEAD = (Severity.INFO, b"")
+_MANY = 16  # keys that are worth a look at what they share
 _AT_ONCE = 256  # keys of some 50 KB: larger blocks are pages that the allocator gives back
 
 
@@ -42,7 +49,9 @@ class KindCache:
     def resolve_many(
         self, shape: Shape, keys: list[bytes], *, reduced: bool = False
     ) -> dict[bytes, LineKind]:
-        """Return the kinds of keys that are not known yet; *reduced* ones have no ids any more.
+        """Return the kinds of keys that are not known yet, in the order of the keys.
+
+        No key comes twice; *reduced* ones have no ids any more.
 
         What a key means is read from its form without ids: lines that differ in the id of a
         request alone are read once.
@@ -52,11 +61,13 @@ class KindCache:
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
             forms = some if reduced else _without_ids(some)
-            missing = [key for key in dict.fromkeys(forms) if key not in known]
-            fresh = dict(zip(missing, self._read(shape, missing), strict=True)) if missing else {}
-            if forms is some and len(fresh) == len(some):
+            if forms is some:
+                fresh = dict(zip(some, self._read(shape, some), strict=True))
                 found |= fresh
             else:
+                missing = [key for key in dict.fromkeys(forms) if key not in known]
+                kinds = self._read(shape, missing) if missing else []
+                fresh = dict(zip(missing, kinds, strict=True))
                 for key, form in zip(some, forms, strict=True):
                     found[key] = known.get(form) or fresh[form]
             self._remember(known, fresh)
@@ -93,10 +104,12 @@ class KindCache:
             masked[i] = redact_bytes(masked[i])
             if levels[i] is None:
                 levels[i] = guess_level(texts[i])
-        return [
-            CONTINUATION if entity is None else LineKind(entity, level or Severity.INFO, text)
-            for entity, level, text in zip(entities, levels, masked, strict=True)
-        ]
+        stated = [level or Severity.INFO for level in levels]
+        kinds = list(map(_kind, zip(entities, stated, masked, strict=True)))
+        if None in entities:
+            pairs = zip(entities, kinds, strict=True)
+            return [CONTINUATION if entity is None else kind for entity, kind in pairs]
+        return kinds
 
     def forget(self) -> None:
         """Drop the kinds of all keys."""
@@ -115,9 +128,23 @@ def _is_odd(word: bytes) -> bool:
 
 def _without_ids(keys: list[bytes]) -> list[bytes]:
     """Return every key with the ids of its text as ``0``; what stands before the text stays."""
+    if len(keys) >= _MANY:
+        zeros, rest = divmod(b"\n".join(keys).count(b"0"), len(keys))
+        if not rest and _common(keys).count(b"0") == zeros:
+            # An id holds a digit: here they all stand in what the keys share, mostly a stamp.
+            return keys
     parts = [key.rpartition(SEP) for key in keys]
     texts = without_ids([text for _, _, text in parts])
     return [
         head + sep + text if sep else text
         for (head, sep, _), text in zip(parts, texts, strict=True)
     ]
+
+
+def _common(keys: list[bytes]) -> bytes:
+    """Return with what all keys begin."""
+    first, last = min(keys), max(keys)
+    for i, (one, two) in enumerate(zip(first, last, strict=False)):
+        if one != two:
+            return first[:i]
+    return first

@@ -221,9 +221,10 @@ def split_plain_many(
 ) -> Iterator[tuple[Severity | None, bytes] | None]:
     """Yield ``split_plain`` of every key: most begin with the same stamp and state no level."""
     stamp = collapsed_stamp(keys[0], fmt) if keys else b""
-    end = len(stamp)
+    head = stamp + b" "
+    end = len(head)
     for key in keys:
-        if stamp and key.startswith(stamp) and key[end : end + 1] == b" ":
+        if stamp and key.startswith(head):
             text = key[end:].strip()
             if text[:1] not in _GOES_ON and states_none(text):
                 yield None, text.strip(_JUNK)

@@ -22,7 +22,6 @@ SAMPLE_BYTES = 2048
 SAMPLE_LINES = 6
 FULL_SAMPLES = 1000  # kinds of one window whose samples are kept at full length
 SHORT_SAMPLE = 200
-_FEW = 64  # tokens of a run that are searched one by one
 
 Token = bytes | LineKind
 
@@ -83,7 +82,9 @@ class OpenWindows:
         """
         window.lines += len(tokens)
         counts, samples = window.counts, window.samples
-        first: dict[Token, int] | None = None
+        raw, seconds, most = lines.raw, lines.seconds, self._max_kinds
+        last = len(raw) - 1
+        place = 0  # what comes first further on in the tally does so in the run
         for token, count, kind in tally:
             if kind is CONTINUATION:
                 window.continuations += count
@@ -92,35 +93,32 @@ class OpenWindows:
             if seen is not None:
                 counts[kind] = seen + count
                 continue
-            if len(counts) >= self._max_kinds:
+            if len(counts) >= most:
                 window.other += count
                 self._facts["other"] += count
                 continue
             counts[kind] = count
-            if len(tokens) <= _FEW:
-                at = start + tokens.index(token)
+            place = tokens.index(token, place)
+            at = start + place
+            place += 1
+            if len(samples) >= FULL_SAMPLES:
+                text = [raw[at][:SHORT_SAMPLE]]
+            elif at < last and not is_continuation(raw[at + 1]):
+                text = [raw[at][:SAMPLE_BYTES]]
             else:
-                if first is None:
-                    places = range(len(tokens) - 1, -1, -1)
-                    first = dict(zip(reversed(tokens), places, strict=True))
-                at = start + first[token]
-            samples[kind] = self._sample(lines, at, short=len(samples) >= FULL_SAMPLES)
+                text = self._sample(raw, at)
+            samples[kind] = seconds[at] or 0.0, text
 
-    def _sample(self, lines: Lines, at: int, *, short: bool) -> tuple[float, list[bytes]]:
-        second = lines.seconds[at] or 0.0
-        raw = lines.raw
-        if short:
-            return second, [raw[at][:SHORT_SAMPLE]]
+    def _sample(self, raw: Sequence[bytes], at: int) -> list[bytes]:
+        """Return a line and its continuations; where the block ends, more of them may come."""
         text = [raw[at][:SAMPLE_BYTES]]
-        if at + 1 < len(raw) and not is_continuation(raw[at + 1]):
-            return second, text
         for line in raw[at + 1 : at + SAMPLE_LINES]:
             if not is_continuation(line):
-                return second, text
+                return text
             text.append(line[:SAMPLE_BYTES])
         if len(text) < SAMPLE_LINES:
             self._tail = text
-        return second, text
+        return text
 
     def go_on(self, raw: Sequence[bytes]) -> None:
         """Give the last sample the continuations with which a later block begins."""

@@ -197,6 +197,8 @@ class StreamWindows:
             return kinds  # type: ignore[return-value]  # no None in it
         found = self._kinds.resolve_many(shape, list(missing), reduced=self._ids.gone)
         self._ids.new += len(missing)
+        if len(missing) == len(keys):
+            return list(found.values())
         return [kind or found[key] for key, kind in zip(keys, kinds, strict=True)]
 
     def _name(
