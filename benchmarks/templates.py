@@ -11,6 +11,7 @@ already decoded; aiops splits and decodes blocks of bytes itself.
 
 from __future__ import annotations
 
+import argparse
 import collections
 import csv
 import dataclasses
@@ -23,7 +24,6 @@ import os
 import platform
 import random
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -331,7 +331,14 @@ def hostile() -> None:
 
 
 def main() -> int:
-    wanted = sys.argv[1:] or ["accuracy", "speed", "hostile"]
+    parts = {"accuracy": accuracy, "speed": speed, "hostile": hostile, "constants": constants}
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "parts", nargs="*", help=f"of: {', '.join(parts)}; default: all but the last"
+    )
+    wanted = parser.parse_args().parts or ["accuracy", "speed", "hostile"]
+    if unknown := set(wanted) - set(parts):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
     peers = ["drain3", "logfold"] if has_logfold() else ["drain3"]
     versions = ", ".join(f"{peer} {importlib.metadata.version(peer)}" for peer in peers)
     print(f"Python {platform.python_version()}, {versions}, {platform.machine()}")
@@ -341,7 +348,7 @@ def main() -> int:
         print(f"no data in {LOGS}: set AIOPS_SHARED; only the hostile stream is run")
         wanted = ["hostile"]
     for name in wanted:
-        {"accuracy": accuracy, "speed": speed, "hostile": hostile, "constants": constants}[name]()
+        parts[name]()
     return 0
 
 
