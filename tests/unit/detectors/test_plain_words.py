@@ -17,7 +17,7 @@ WORDS = st.sampled_from(
             b"a",
             b"sixteen-letters!",
             b"seventeen-letters",
-            b"caf\xc3\xa9",
+            "café".encode(),
         ),
         *(b"", b"Sat", b"May", b"true", b"deadbeef", b"0", b"blk_0", b"\t", b"a\tb", b"\1", b"\0"),
         *(b"disk\0", b"password", b"disks", b"ab" * 700),
