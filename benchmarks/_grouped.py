@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -67,7 +67,7 @@ class Score:
     days: float = 0.0
     delays: list[float] = field(default_factory=list)
     top: Counter[int] = field(default_factory=Counter)
-    floor: Counter[int] = field(default_factory=Counter)
+    floor: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
     v: list[float] = field(default_factory=list)
     rand: list[float] = field(default_factory=list)
     missed: Counter[str] = field(default_factory=Counter)
@@ -160,7 +160,7 @@ def score(
         right = {true.entity} | ({true.change.id} if true.change else set())
         for k in TOP:
             found.top[k] += bool(set(first.suspects[:k]) & right)
-            found.floor[k] += min(k / max(first.entities, 1), 1.0)  # type: ignore[assignment]
+            found.floor[k] += min(k / max(first.entities, 1), 1.0)
     if known:
         table = contingency([d.of[0] for d in known], [story(d) for d in known])
         found.v.append(v_measure(table))
