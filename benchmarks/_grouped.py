@@ -227,6 +227,7 @@ def compared(truth: Truth, watch: Watch, days: float) -> dict[str, Score]:
     """Score the engine and the baselines on the same departures."""
     found = watch.departures
     ours = score(truth, found, watch.told, days, group=lambda d: d.group, story=lambda d: d.story)
+    ours.messages += sum(one.messages for one in watch.storms.values())
     scores = {"aiops": ours}
     others = {
         "label: service": by_label(found),

@@ -30,6 +30,7 @@ RATE = 0.3  # of the logs' volume: three lines a second in all, trouble not coun
 SLACK = 90.0  # seconds by which an onset may be off: a window, a scrape and some smoothing
 SILENT = 180.0  # seconds: a series that was silent longer departs anew
 AFTER = 900.0  # seconds after its end in which a fault may still be told
+STORM = "storm_"  # how the names of storms begin
 BEGAN = (TransitionKind.OPENED, TransitionKind.REOPENED)
 
 
@@ -155,6 +156,7 @@ class Watch:
         self.departures: list[Departure] = []
         self._runs: dict[str, Departure] = {}
         self.told: dict[str, Told] = {}
+        self.storms: dict[str, Told] = {}
         self._placed: dict[str, str] = {}
         self._went: dict[str, str] = {}
         self._episode: Counter[str] = Counter()
@@ -177,8 +179,12 @@ class Watch:
                 d.story = self._went[d.story]
 
     def hear(self, said: Sequence[Transition]) -> None:
-        """Count what people are told."""
+        """Count what people are told; a storm is a digest of stories, and nobody's own."""
         for t in said:
+            if t.incident.id.startswith(STORM):
+                storm = self.storms.setdefault(t.incident.id, Told(t.at))
+                storm.messages += t.tell
+                continue
             key = self._key(t.incident.id)
             if t.tell and (key in self.told or t.kind in BEGAN):
                 about = frozenset(t.incident.entities)

@@ -97,6 +97,8 @@ def play(
     latest: dict[str, int] = {}
     done = (t for item in case.inputs for t in engine.feed(item))
     for t in chain(done, engine.close_streams(), engine.finish()):
+        if t.incident.id.startswith("storm_"):
+            continue  # a digest of stories has no suspects of its own
         if t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED) and t.tell:
             latest[t.incident.id] = len(stories)
             stories.append((t.at, t.incident))

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import _grouped as grouped
 import _regimes as regimes
 
+from aiops.model import Incident, Severity, State, Transition, TransitionKind
 from aiops.shop.scenarios import fault
 
 TRUE = [0, 0, 1, 1, 2, 2]
@@ -64,3 +65,15 @@ def test_a_told_incident_is_of_the_fault_it_was_told_for() -> None:
     score = grouped.score(truth, found, told, 1.0, group=lambda d: d.group, story=lambda d: d.story)
 
     assert (score.own, score.merged, score.false, score.top[1]) == (1, 1, 0, 1)
+
+
+def test_a_storm_is_no_incident_of_anybody() -> None:
+    """A digest of many stories is neither a fault's own incident nor a false or second one."""
+    watch = regimes.Watch(regimes.engine())
+    at = regimes.START + 86400.0
+    bare = Incident("storm_1", 1, State.OPEN, Severity.WARNING, "", at, at, entities=("service:x",))
+    watch.hear([Transition(TransitionKind.OPENED, bare, at)])
+
+    found = grouped.compared(regimes.Truth(regimes.world(1, 1.0), []), watch, 1.0)["aiops"]
+
+    assert (found.own, found.false, found.duplicates, found.messages) == (0, 0, 0, 1)
