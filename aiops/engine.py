@@ -262,7 +262,10 @@ class Engine:
             self.placement.know(item.stream.entity)
             return self.logs.judge(item, self.threshold())
         if isinstance(item, Points):
-            return self.metrics.judge(item, self.threshold())
+            found = self.metrics.judge(item, self.threshold())
+            for change in self.metrics.take_changes():
+                self.ledger.change(change)
+            return found
         if isinstance(item, Alert):
             return self.alerts.judge(item, self.threshold(), self.settings.budget)
         self.ledger.change(item)

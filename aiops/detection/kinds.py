@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from aiops.detection.bounds import bounds
+from aiops.detection.claims import is_info
 from aiops.detection.heartbeats import Beating, Heartbeats
 from aiops.detection.histograms import Families, Histograms
 from aiops.detection.missing import Expected, Missing
 from aiops.detection.rules import MetricRule, MetricRules
 from aiops.detection.saturation import Fillable, Saturation
 from aiops.detection.states import Stated, States
+from aiops.detection.versions import Stating, Versions
 from aiops.model import SeriesSet
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from aiops.model import Anomaly, Section, Series
+    from aiops.model import Anomaly, ChangeEvent, Section, Series
 
 
 class _Part(Protocol):
@@ -52,6 +54,7 @@ class Kinds:
     stated: Stated
     beating: Beating
     expected: Expected
+    stating: Stating
     beats: frozenset[str]
 
 
@@ -66,12 +69,14 @@ class MetricKinds:
         self._states = States(most)
         self._heartbeats = Heartbeats(min(most, 10_000))
         self._missing = Missing(min(most, 20_000))
+        self._versions = Versions(min(most, 10_000))
         self._parts: dict[str, _Part] = {
             "histograms": self._histograms,
             "saturation": self._saturation,
             "states": self._states,
             "heartbeats": self._heartbeats,
             "missing": self._missing,
+            "versions": self._versions,
         }
 
     @property
@@ -83,12 +88,17 @@ class MetricKinds:
         """Look at every column of a source once."""
         rules = self.rules
         series = tuple(rules.kinded(one) for one in columns.series)
-        ignored = {
+        unwanted = {
             i
             for i, one in enumerate(series)
-            if ((rule := rules.of(one)) is not None and rule.kind == "ignore")
-            # What stands in labels beside a 1 (a version, an address) is no measurement.
-            or (one.name.partition("{")[0].endswith("_info") and (rule is None or not rule.kind))
+            if (rule := rules.of(one)) is not None and rule.kind == "ignore"
+        }
+        # What stands in labels beside a 1 (a version, an address) is no measurement.
+        ignored = unwanted | {
+            i
+            for i, one in enumerate(series)
+            if is_info(one.name.partition("{")[0])
+            and ((rule := rules.of(one)) is None or not rule.kind)
         }
         families = self._histograms.bind(series, at)
         fillable = self._saturation.bind(
@@ -106,6 +116,7 @@ class MetricKinds:
             stated=self._states.bind(series, rules, frozenset({*skip, *beating.of.tolist()}), at),
             beating=beating,
             expected=self._missing.bind(source, series, at),
+            stating=self._versions.bind(series, unwanted),
             beats=frozenset(one.id for one in beating.series),
         )
         self.facts["kinds_refused"] += sum(part.take_refused() for part in self._parts.values())
@@ -136,6 +147,7 @@ class MetricKinds:
         restarted: bool,
     ) -> list[Anomaly]:
         """Return what stands out by its kind, and of the bank's what that does not explain."""
+        self._versions.see(kinds.stating, at, values)
         own = self._saturation.see(kinds.fillable, at, values, threshold)
         own += self._states.see(kinds.stated, at, values, threshold)
         own += self._heartbeats.see(kinds.beating, at, values, threshold)
@@ -153,6 +165,11 @@ class MetricKinds:
     def gap(self, source: str) -> None:
         """Take that a source did not watch for a while."""
         self._missing.gap(source)
+
+    def take_changes(self) -> list[ChangeEvent]:
+        """Return and clear the changes of versions that metrics stated."""
+        taken, self._versions.changes = self._versions.changes, []
+        return taken
 
     # --- saved at a cut ---------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from aiops.detection.rows import PLAIN, Rows, Wording
 from aiops.detection.rules import MetricRule, MetricRules
 from aiops.detection.shares import Shares
 from aiops.detection.together import MAX_TOGETHER, OWN, Together
-from aiops.model import Anomaly, Points, Section, Series, SeriesSet
+from aiops.model import Anomaly, ChangeEvent, Points, Section, Series, SeriesSet
 from detectors.bank import SeriesBank
 
 __all__ = ["MetricDetection", "MetricRule"]
@@ -142,6 +142,10 @@ class MetricDetection:
         )
         pace = self._pace.get(source, 0.0)
         return [replace(anomaly, pace=pace) for anomaly in found]
+
+    def take_changes(self) -> list[ChangeEvent]:
+        """Return and clear the changes of versions that metrics stated since the last call."""
+        return self._kinds.take_changes()
 
     def gap(self, source: str) -> None:
         """Start a source's rates anew: it did not watch for a while."""

@@ -6,6 +6,8 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from aiops.entities import workload_of_pod
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,10 +35,6 @@ _STREAM = re.compile(r"[._-](?:access|error|stderr|stdout|out|err)$", re.IGNOREC
 
 _PODS = re.compile(r"/pods/([^/_]+)_([^/_]+)_([^/]+)/([^/]+)/[^/]+$")
 _CONTAINERS = re.compile(r"/containers/([^/_]+)_([^/_]+)_([^/]+)-[0-9a-f]{64}\.log[^/]*$")
-# The letters a replica hash may have: no vowels, no 0, 1, 3.
-_HASH = "[bcdfghjklmnpqrstvwxz2456789]"
-_REPLICA = re.compile(rf"-(?:{_HASH}{{6,10}}|\d{{8,10}})-{_HASH}{{5}}$")
-_MEMBER = re.compile(rf"-(?:{_HASH}{{5}}|\d{{1,4}})$")
 
 # cart-1.log and cart-2.log are two instances of cart; 8080 is a port, not an instance.
 _INSTANCE = re.compile(r"(.*[A-Za-z])[-_](\d{1,3})")
@@ -67,15 +65,6 @@ def entity_of(path: str, labels: Mapping[str, str]) -> tuple[str, str, str]:
         name, instance = numbered[1], instance or name
     entity = f"service:{name}"
     return entity, entity, instance
-
-
-def workload_of_pod(pod: str) -> str:
-    """Return the name a pod's replicas share: ``cart-7d9f8b6c5d-x2x4z`` is ``cart``."""
-    for pattern in (_REPLICA, _MEMBER):
-        shorter = pattern.sub("", pod)
-        if shorter and shorter != pod:
-            return shorter
-    return pod
 
 
 def plain_name(name: str) -> str:

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from aiops.config import build_component
+from aiops.entities import workload_of_pod
 from aiops.errors import ConfigError
 from aiops.model import Block, Stream
-from aiops.sources.entity import entity_of, workload_of_pod
+from aiops.sources.entity import entity_of
 from aiops.sources.file import FileSource, read_file_blocks
 from aiops.sources.tail.discovery import means
 from aiops.sources.tail.siblings import base_of, rotated
