@@ -87,8 +87,15 @@ class Block:
     arrived: float
 
 
+class _Named:
+    """Keep an id once it was asked for: it follows from the fields and is none."""
+
+    __slots__ = ("_id",)
+    _id: str
+
+
 @dataclass(frozen=True, slots=True)
-class Series:
+class Series(_Named):
     """Name one measured quantity: ``entity`` has it, ``name`` says which, labels included.
 
     ``kind`` is ``gauge`` or ``counter`` for metrics, ``log`` for what is counted from lines.
@@ -101,7 +108,12 @@ class Series:
 
     @property
     def id(self) -> str:
-        return f"{self.entity}/{self.name}"
+        try:
+            return self._id
+        except AttributeError:
+            made = f"{self.entity}/{self.name}"
+            object.__setattr__(self, "_id", made)
+            return made
 
 
 @dataclass(frozen=True, slots=True, eq=False)

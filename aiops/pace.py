@@ -27,4 +27,6 @@ class Footprint:
 
 def reach(pace: float, window: float) -> float:
     """Return over how many seconds evidence of this pace belongs together: *window* or longer."""
+    if PACES * pace <= window:
+        return window
     return max(window, PACES * min(pace, SLOWEST))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from aiops.correlation.gate import LASTING, odds, opens
+from aiops.correlation.gate import LASTING, might_open, odds, opens
 from aiops.correlation.grouping import STRANGER_SECONDS, Grouping
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
 from aiops.incidents.ledger import Ledger, LedgerSettings
+from aiops.incidents.opening import Gate
 from aiops.model import Anomaly, ChangeEvent, Suspect, Transition
 from aiops.pace import PACES, reach
 from detectors.calibrate import budget_threshold
@@ -48,18 +49,20 @@ class Placement:
     def place(self, found: Sequence[Anomaly]) -> list[Transition]:
         """Absorb anomalies in the order of (at, series) and return what followed."""
         done: list[Transition] = []
-        gates = {a.pace: partial(self._opens, a.pace) for a in found}
+        grouping, ledger = self.grouping, self.ledger
         for one in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
-            anomaly = self.grouping.dated(one)
+            anomaly = grouping.dated(one)
             self.facts[f"anomaly:{anomaly.kind}"] += 1
-            self.know(anomaly.entity)
-            self.grouping.follow(self.ledger.moved())
-            where = self.grouping.homes(anomaly)
-            self.grouping.learn(anomaly, where)
-            done += self.ledger.take(anomaly, where, gates[anomaly.pace])
-        return done + self.ledger.settle()
+            self.know(anomaly.series.entity)
+            if moved := ledger.moved():
+                grouping.follow(moved)
+            where = grouping.homes(anomaly)
+            grouping.learn(anomaly, where)
+            done += ledger.take(anomaly, where)
+        return done + ledger.settle(self._gate)
 
-    def _opens(self, pace: float, anomalies: Iterable[Anomaly]) -> bool:
+    def _gate(self, pace: float) -> Gate:
+        """Return what opens an incident now, for evidence of this pace (seconds)."""
         strangers = 0.0 if self.topology.entities else reach(pace / PACES, STRANGER_SECONDS)
         chance = odds(
             self.threshold(),
@@ -68,7 +71,10 @@ class Placement:
             reach(pace, self.window),
             strange=2.0 * strangers,
         )
-        return opens(anomalies, chance=chance, has_outlasted=self._has_outlasted)
+        return Gate(
+            partial(opens, chance=chance, has_outlasted=self._has_outlasted),
+            partial(might_open, chance=chance),
+        )
 
     @property
     def topology(self) -> Topology:

@@ -85,7 +85,7 @@ def opens(
     """
     every = list(anomalies)
     bad = [a for a in every if a.severity > _INFO]
-    if not _might_open([a.surprise for a in bad], chance):
+    if not might_open([a.surprise for a in bad], chance):
         return False
     work = work_factors(bad)
     demand = work_factors(a for a in every if _is_demand(a))
@@ -102,7 +102,7 @@ def opens(
     return _together([*felt, *usage], chance)
 
 
-def _might_open(surprises: list[float], chance: Odds) -> bool:
+def might_open(surprises: list[float], chance: Odds) -> bool:
     """Return whether such surprises could be enough, believed as they are and all independent.
 
     An upper bound of what ``opens`` weighs piece by piece: most candidates stay far below it.

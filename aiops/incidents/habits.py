@@ -31,7 +31,10 @@ class Habits:
 
     def usual(self, series: str, onset: float) -> bool:
         """Return whether a departure that begins at *onset* is a habit of *series*."""
-        earlier = [at for at in self._onsets.get(series, ()) if onset - at > APART]
+        known = self._onsets.get(series)
+        if known is None or (len(known) < OFTEN and onset - known[0] <= DAY / 2):
+            return False  # nothing to compare with: onsets are kept in order
+        earlier = [at for at in known if onset - at > APART]
         if sum(onset - at <= DAY for at in earlier) >= OFTEN:
             return True
         days = {

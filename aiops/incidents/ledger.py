@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -13,12 +13,15 @@ import msgspec
 from aiops.incidents.expected import after_change, as_usual, remember
 from aiops.incidents.firing import Firing
 from aiops.incidents.habits import Habits
+from aiops.incidents.joining import foremost, join, may_join
 from aiops.incidents.lessons import WORDS, Lessons
+from aiops.incidents.opening import Gate, Opens, is_enough
 from aiops.incidents.passed import Passed
 from aiops.incidents.people import Hands, obey, overdue
-from aiops.incidents.record import LIVE, MAX_SERIES, Record, counts, foremost
+from aiops.incidents.record import LIVE, MAX_SERIES, Record, counts
 from aiops.incidents.returning import awaits, calm_at, flaps, same_as_before
 from aiops.incidents.settings import LedgerSettings
+from aiops.incidents.telling import becomes_critical, is_due, note_told
 from aiops.model import (
     Anomaly,
     ChangeEvent,
@@ -36,15 +39,12 @@ from aiops.pace import Footprint, reach
 __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
 
 MAX_CHANGES = 10  # in one story
-SETTLE = 180.0  # the one update waits this long for the rest of the story
-TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
 _VERSION = 6
 # An enumeration's own look-up costs more than what is done with it.
 _CANDIDATE, _RESOLVED, _CRITICAL = State.CANDIDATE, State.RESOLVED, Severity.CRITICAL
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
 
 Rank = Callable[[Sequence[Anomaly], Sequence[ChangeEvent]], tuple[Suspect, ...]]
-Opens = Callable[[Iterable[Anomaly]], bool]
 
 
 class Ledger:
@@ -58,7 +58,7 @@ class Ledger:
         self._rank = rank
         self._records: dict[str, Record] = {}
         self._moved: dict[str, None] = {}
-        self._unsettled: dict[str, tuple[float, Opens]] = {}  # candidates that grew
+        self._unsettled: dict[str, tuple[float, float]] = {}  # candidates that grew: when, pace
         self._returned: set[str] = set()
         self._changes: list[ChangeEvent] = []
         self._habits = Habits()
@@ -87,9 +87,9 @@ class Ledger:
 
         A resolved incident takes nothing; a candidate that repeats its pattern reopens it.
         """
-        return [*self.take(anomaly, homes, opens), *self.settle()]
+        return [*self.take(anomaly, homes), *self.settle(lambda _: Gate(opens))]
 
-    def take(self, anomaly: Anomaly, homes: Sequence[str], opens: Opens) -> list[Transition]:
+    def take(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Transition]:
         """Add an anomaly as ``absorb`` does, but leave it to ``settle`` what a candidate is."""
         anomaly = after_change(anomaly, self._changes, self.settings.grace)
         anomaly = self.lessons.weigh(as_usual(anomaly, self._habits, self.facts))
@@ -103,32 +103,37 @@ class Ledger:
             if not matters:
                 return []
             record = self._candidate(anomaly)
-        done = self._merge(record, living, at)
+        done = self._merge(record, living, at) if len(living) > 1 else []
         self._add(record, anomaly)
         if record.state is not _CANDIDATE:
-            return [*done, *self._escalate(record, at)]
-        self._unsettled[record.id] = (at, opens)
+            if becomes_critical(record, at):
+                done.append(self._emit(record, TransitionKind.ESCALATED, at))
+            return done
+        self._unsettled[record.id] = (at, anomaly.pace)
         return done
 
     def _living(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
         """Return the incidents of *homes*, and those that wait for an anomaly, that may take it."""
-        records, entity = self._records, anomaly.entity
+        records, entity = self._records, anomaly.series.entity
         found = [records[name] for name in homes if name in records]
         if self._returned:
             found += self._awaiting(anomaly, homes)
         return [r for r in found if r.state is not _RESOLVED and entity not in r.without]
 
-    def settle(self) -> list[Transition]:
-        """Decide which of the candidates that grew have enough evidence to open."""
+    def settle(self, gate: Callable[[float], Gate]) -> list[Transition]:
+        """Decide which of the candidates that grew have enough evidence to open.
+
+        *gate* says by whose measure, for the pace of what came last (seconds).
+        """
         unsettled, self._unsettled = self._unsettled, {}
+        gates = {pace: gate(pace) for pace in {pace: None for _, pace in unsettled.values()}}
         done: list[Transition] = []
-        for name, (at, opens) in unsettled.items():
+        for name, (at, pace) in unsettled.items():
             record = self._records.get(name)
-            if record is None or record.state is not State.CANDIDATE:
+            if record is None or record.state is not _CANDIDATE:
                 continue
             # What comes later may also explain what came before: then nothing is ready any more.
-            recent = record.recent(at - reach(record.pace, TOGETHER))
-            if not opens(self.lessons.asked(recent)):
+            if not is_enough(record, at, gates[pace], self.lessons):
                 record.ready_at = None
             elif record.ready_at is None:
                 record.ready_at = at
@@ -205,12 +210,7 @@ class Ledger:
         """Note that people were told: the picture they have is this one."""
         record = self._records.get(incident)
         if record is not None:
-            record.asked_at = record.asked_at if record.told else max(record.asked_at, at)
-            record.told = True
-            record.told_at = at
-            record.told_severity = record.severity
-            record.notified = [*record.notified, at][-20:]
-            record.gist = record.now_gist()
+            note_told(record, at)
 
     @property
     def pictures(self) -> list[Incident]:
@@ -252,11 +252,8 @@ class Ledger:
         self._moved[name] = None
 
     def _candidate(self, anomaly: Anomaly) -> Record:
-        waiting = [r for r in self._records.values() if r.state is State.CANDIDATE]
-        if len(waiting) >= self.settings.max_candidates:
-            oldest = min(waiting, key=lambda r: (r.updated, r.id))
-            self._forget(oldest.id)
-            self.facts["candidates_dropped"] += 1
+        if len(self._records) >= self.settings.max_candidates:
+            self._make_room()
         name = "inc_" + hashlib.blake2b(anomaly.id.encode(), digest_size=6).hexdigest()
         if name in self._records:
             # The departure that began a resolved incident goes on: it is another incident.
@@ -267,11 +264,17 @@ class Ledger:
         self._moved[name] = None
         return record
 
+    def _make_room(self) -> None:
+        waiting = [r for r in self._records.values() if r.state is _CANDIDATE]
+        if len(waiting) >= self.settings.max_candidates:
+            self._forget(min(waiting, key=lambda r: (r.updated, r.id)).id)
+            self.facts["candidates_dropped"] += 1
+
     def _merge(self, into: Record, others: Sequence[Record], at: float) -> list[Transition]:
         """Join what belongs together: candidates at once, open ones when they share symptoms."""
         done: list[Transition] = []
         for other in others:
-            if other is into or (other.state in LIVE and not into.symptoms() & other.symptoms()):
+            if other is into or not may_join(into, other):
                 continue
             self._take(into, other)
             if other.state in LIVE:
@@ -281,19 +284,11 @@ class Ledger:
         return done
 
     def _take(self, into: Record, other: Record) -> None:
-        for anomaly in other.anomalies.values():
-            self._add(into, anomaly)
-        for entity, at in other.seen.items():
-            into.seen[entity] = max(at, into.seen.get(entity, at))
-        for series, at in other.last.items():
-            if series in into.last:
-                into.last[series] = max(at, into.last[series])
-        for series, times in other.risen.items():
-            into.risen[series] = max(times, into.risen.get(series, times))
-        into.updated = max(into.updated, other.updated)
-        if into.state is State.CANDIDATE and other.ready_at is not None:
-            known = into.ready_at
-            into.ready_at = other.ready_at if known is None else min(known, other.ready_at)
+        started, wide = into.started, len(into.onsets)
+        if beyond := join(into, other):
+            self.facts["anomalies_beyond_bound"] += beyond
+        if into.started != started or len(into.onsets) != wide:
+            self._moved[into.id] = None
         self._forget(other.id)
 
     def _add(self, record: Record, anomaly: Anomaly) -> None:
@@ -322,30 +317,16 @@ class Ledger:
         record.state, record.opened_at = State.OPEN, at
         return self._emit(record, TransitionKind.OPENED, at)
 
-    def _escalate(self, record: Record, at: float) -> list[Transition]:
-        """Tell at once of what became critical, unless the first message is still being read."""
-        if not record.told or record.severity < _CRITICAL:
-            return []
-        if record.severity <= record.told_severity or at - record.told_at < SETTLE:
-            return []
-        record.updates += 1
-        # Others of the same moment must not say it again.
-        record.told_severity = record.severity
-        return [self._emit(record, TransitionKind.ESCALATED, at)]
-
     def _update(self, record: Record, at: float) -> list[Transition]:
-        wait = SETTLE if record.updates == 0 else self.settings.update_interval
-        wait *= 4 ** max(record.updates - 1, 0)
-        if not record.told or at - record.told_at < wait or not record.dirty:
+        if not is_due(record, at, self.settings.update_interval):
             return []
         self._reconsider(record)
-        if record.severity > record.told_severity:
-            record.updates += 1
-            return [self._emit(record, TransitionKind.ESCALATED, at)]
-        if record.now_gist() == record.gist:
+        worse = record.severity > record.told_severity
+        if not worse and record.now_gist() == record.gist:
             return []
         record.updates += 1
-        return [self._emit(record, TransitionKind.UPDATED, at)]
+        kind = TransitionKind.ESCALATED if worse else TransitionKind.UPDATED
+        return [self._emit(record, kind, at)]
 
     def _resolve(self, record: Record, at: float) -> Transition:
         record.state, record.resolved_at = State.RESOLVED, at

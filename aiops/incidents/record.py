@@ -25,7 +25,12 @@ WIDESPREAD = 3  # entities with errors that make an incident critical
 EXPLAINS = 1800.0  # seconds for which work that rose explains queues
 LIVE = (State.OPEN, State.ACKNOWLEDGED)
 # An enumeration's own look-up costs more than what is done with it.
-_INFO, _CANDIDATE = Severity.INFO, State.CANDIDATE
+_INFO, _ERROR, _CRITICAL, _CANDIDATE = (
+    Severity.INFO,
+    Severity.ERROR,
+    Severity.CRITICAL,
+    State.CANDIDATE,
+)
 BEFORE = 120.0  # context from longer before the start says nothing about it
 
 
@@ -33,14 +38,19 @@ class _Kept:
     """Keep what follows from a record and is not saved with it: it is no field.
 
     ``_usual`` is work against what was usual, of each series (of what, how many times, and that),
-    ``_context`` the same where it only explains (of what, and that).
+    ``_context`` the same where it only explains (of what, and that), ``_print`` the footprint.
     """
 
-    __slots__ = ("_context", "_usual")
+    __slots__ = ("_context", "_print", "_usual")
 
     def __post_init__(self) -> None:
+        self._print: Footprint | None = None
         self._usual: dict[str, tuple[Anomaly, float, Anomaly]] = {}
         self._context: dict[str, tuple[Anomaly, Anomaly]] = {}
+
+    def _keep(self, made: Footprint) -> Footprint:
+        self._print = made
+        return made
 
 
 @dataclass(slots=True)
@@ -92,12 +102,16 @@ class Record(_Kept):
 
     def footprint(self) -> Footprint:
         """Return where and when this incident was last seen."""
-        return Footprint(self.id, self.started, self.seen, self.last, self.onsets)
+        kept = self._print
+        if kept is None or kept.started != self.started:
+            made = Footprint(self.id, self.started, self.seen, self.last, self.onsets)
+            return self._keep(made)
+        return kept
 
     def add(self, anomaly: Anomaly) -> bool:
         """Take an anomaly in; return whether the bound on series left room for it."""
         series, at, matters = anomaly.series, anomaly.at, counts(anomaly)
-        key, entity = series.id, series.entity
+        key, entity, severe = series.id, series.entity, anomaly.severe
         known = self.anomalies.get(key)
         if known is None and len(self.anomalies) >= MAX_SERIES:
             return False
@@ -106,47 +120,56 @@ class Record(_Kept):
         if at >= self.seen.get(entity, at):
             self.seen[entity] = at
         if matters and (known is None or not counts(known)):
-            self.onsets[entity] = max(anomaly.since, self.onsets.get(entity, anomaly.since))
-        # The story shows a series at its worst; its beginning stays the first one.
-        changed = known is None
-        if known is None:
-            self.anomalies[key] = anomaly
-        elif anomaly.severity > known.severity or (
-            anomaly.severity == known.severity and anomaly.surprise > known.surprise
-        ):
-            samples = known.samples or anomaly.samples
-            since = min(known.since, anomaly.since)
-            self.anomalies[key] = replace(anomaly, samples=samples, since=since)
-            changed = True
+            since = self.onsets.get(entity)
+            if since is None or since < anomaly.since:
+                self.onsets[entity] = anomaly.since
         if at >= self.last.get(key, at):
             self.last[key] = at
-        if not anomaly.severe and anomaly.actual is not None and anomaly.expected:
+        if not severe and anomaly.actual is not None and anomaly.expected:
             times = anomaly.actual / anomaly.expected
-            self.risen[key] = max(times, self.risen.get(key, times))
+            most = self.risen.get(key)
+            if most is None or times > most:
+                self.risen[key] = times
         # Work alone does not keep alive what was felt; a candidate needs it as explanation.
-        lives = anomaly.severe or not self.felt or self.state is _CANDIDATE
-        if matters and lives and at > self.updated:
+        if matters and at > self.updated and (severe or not self.felt or self.state is _CANDIDATE):
             self.updated = at
-        if changed:
-            self.dirty = True
-            self._weigh(self.anomalies[key])
+        # The story shows a series at its worst; its beginning stays the first one.
+        if known is None:
+            worst = anomaly
+        elif _is_worse(anomaly, known):
+            worst = _going_on(known, anomaly)
+        else:
+            return True
+        self.anomalies[key] = worst
+        self.dirty = True
+        if matters:
+            self._weigh(worst)
         return True
 
     def _weigh(self, anomaly: Anomaly) -> None:
-        """Take what is new or worse than before into severity and beginning."""
-        if not counts(anomaly):
-            return
-        self.severity = max(anomaly.severity, self.severity)
+        """Take what is new or worse than before, and counts, into severity and beginning."""
+        severity, since = anomaly.severity, anomaly.since
+        self.severity = max(severity, self.severity)
         if not anomaly.severe:
-            if not self.felt:
-                self.started = min(anomaly.since, self.started)
+            if not self.felt and since < self.started:
+                self.started = since
             return
-        self.started = min(anomaly.since, self.started) if self.felt else anomaly.since
+        if since < self.started or not self.felt:
+            self.started = since
         self.felt = True
-        if anomaly.severity >= Severity.ERROR and anomaly.entity not in self.failing:
-            self.failing = [*self.failing, anomaly.entity][:WIDESPREAD]
+        if severity >= _ERROR and anomaly.series.entity not in self.failing:
+            self.failing = [*self.failing, anomaly.series.entity][:WIDESPREAD]
             if len(self.failing) >= WIDESPREAD:
-                self.severity = Severity.CRITICAL
+                self.severity = _CRITICAL
+
+    def surprises(self, since: float) -> list[float]:
+        """Return how surprising what was bad at *since* or later is, in no order."""
+        last = self.last
+        return [
+            a.surprise
+            for key, a in self.anomalies.items()
+            if last[key] >= since and a.severity > _INFO
+        ]
 
     def recent(self, since: float) -> list[Anomaly]:
         """Return the anomalies seen at *since* or later: the others are no coincidence.
@@ -268,20 +291,23 @@ class Record(_Kept):
         return next(iter([*lines, *own, *felt, *ranked]), None)
 
 
-def foremost(living: Sequence[Record]) -> Record | None:
-    """Return which of the records that an anomaly belongs to takes it and the others."""
-    if len(living) < 2:
-        return living[0] if living else None
-    open_first = [r for r in living if r.state in LIVE]
-    if open_first:
-        return min(open_first, key=lambda r: (r.opened_at, r.id))
-    # Nobody knows of candidates yet: the fewer join the more.
-    return max(living, key=lambda r: (len(r.anomalies), r.id))
-
-
 def counts(anomaly: Anomaly) -> bool:
     """Return whether an anomaly is more than context: bad, and rare enough to matter."""
     return anomaly.severity > _INFO and anomaly.surprise >= CONTEXT
+
+
+def _is_worse(anomaly: Anomaly, known: Anomaly) -> bool:
+    if anomaly.severity != known.severity:
+        return anomaly.severity > known.severity
+    return anomaly.surprise > known.surprise
+
+
+def _going_on(known: Anomaly, anomaly: Anomaly) -> Anomaly:
+    """Return an anomaly with the beginning and the samples of what was known of its series."""
+    samples, since = known.samples or anomaly.samples, min(known.since, anomaly.since)
+    if samples == anomaly.samples and since == anomaly.since:
+        return anomaly
+    return replace(anomaly, samples=samples, since=since)
 
 
 def _weight(anomaly: Anomaly) -> tuple[float, ...]:
