@@ -309,7 +309,8 @@ class SeriesBank:
             self._week.accept(j.week, events.accepted, wide[LEVEL, events.accepted] - there)
         self._learn_tails(j, events, frozen, seen)
         narrow[SEEN] = seen
-        wide[ORIGIN] = j.origin
+        if len(j.unborn):
+            wide[ORIGIN] = j.origin
         learn_pace(j)
         wide[LAST_AT] = j.at
 
@@ -337,7 +338,9 @@ class SeriesBank:
             members = j.narrow[BLAME, ended].astype(np.int64) & _BIT[:, None]
             j.raw[:, ended] = np.where(members > 0, np.float32(1e30), j.raw[:, ended])
             blamed, nth = (members > 0).nonzero()
-            beyond = union(beyond, np.sort(blamed * j.raw.shape[1] + ended[nth]))
+            rows = j.raw.shape[1]
+            places = union(beyond.places, np.sort(blamed * rows + ended[nth]))
+            beyond = self._tails.beyond(j.sel, places, rows)
         self._tails.learn(j.sel, j.raw, j.dt, weight, beyond)
 
 

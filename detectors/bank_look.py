@@ -34,6 +34,7 @@ from detectors.bank_rows import (
 from detectors.calibrate import (
     ONE,
     ZERO,
+    Beyond,
     Floats,
     Selector,
     TailCalibrator,
@@ -121,7 +122,7 @@ class Look:
     recent: Floats
     raw: Floats
     edges: Floats
-    beyond: Places
+    beyond: Beyond
     surprise: Floats
     missing: Places
     unborn: Places
