@@ -111,9 +111,8 @@ class Series(_Named):
         try:
             return self._id
         except AttributeError:
-            made = f"{self.entity}/{self.name}"
-            object.__setattr__(self, "_id", made)
-            return made
+            object.__setattr__(self, "_id", f"{self.entity}/{self.name}")
+            return self._id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,7 +236,7 @@ Input = Block | Points | Watched | Opened | Ended | Gap | ChangeEvent | Alert | 
 Item = Block | Points | Watched | Opened | Gap | ChangeEvent | Changes  # what a source may put
 
 
-# --- between decoding and detection ---------------------------------------------------------
+# --- from decoding to what detection finds --------------------------------------------------
 
 
 class LineKind(NamedTuple):
@@ -265,9 +264,6 @@ class LogWindow(NamedTuple):
     continuations: int
     other: int
     named: Sequence[tuple[str, str, LineKind, float]] = ()
-
-
-# --- what detection finds -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,9 +374,6 @@ class Notification:
     link: str = ""
     receipt: str = ""
     offers: tuple[Offer, ...] = ()
-
-
-# --- what is saved --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
