@@ -204,8 +204,18 @@ def _shelf(
                     (kind, n, build_component(load(registry[kind]), table, f"{shelf}.{kind}[{n}]"))
                 )
             except ConfigError as e:
-                problems += e.problems
+                problems += map(_of_series, e.problems)
     return built
+
+
+def _of_series(problem: str) -> str:
+    """Say where a detector belongs that somebody gave to a source."""
+    where, unknown, _ = problem.partition(": unknown key; ")
+    key = where.rpartition(".")[2]
+    if not unknown or not where.startswith("sources.") or key not in ("detector", "params"):
+        return problem
+    table = 'write [[metrics]] match = "ENTITY/METRIC" (globs) and there'
+    return f"{where}: series have detectors, sources have not; {table} {key} = ..."
 
 
 def _templates(directory: str, problems: list[str]) -> dict[str, Template]:

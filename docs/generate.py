@@ -211,8 +211,9 @@ def _excerpt(printed: str) -> str:
     while first and lines[first - 1].startswith("-- "):
         first -= 1
     last = first + SHOWN
-    before = [f"... {first} lines before"] * (first > 0)
-    after = [f"... {len(lines) - last} more lines"] * (len(lines) > last)
+    left = len(lines) - last
+    before = [f"... {first} line{'s' * (first != 1)} before"] * (first > 0)
+    after = [f"... {left} more line{'s' * (left != 1)}"] * (left > 0)
     return "\n".join([*before, *lines[first:last], *after])
 
 

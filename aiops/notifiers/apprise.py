@@ -43,9 +43,10 @@ _TYPES = {
 class AppriseNotifier:
     """Hand each notification to services that apprise knows, by the URLs it gives them.
 
-    Needs the extra: `pip install 'aiopsd[apprise]'`. Apprise says yes or no and nothing more, so a
-    wrong key is tried for a day like a service that is down, and a name that leads to this machine
-    is not noticed. What a service took is not sent to it again while another one is tried.
+    Needs the extra: `pip install 'aiopsd[apprise]'`. Apprise says yes or no and nothing more: a
+    wrong key is tried for a day like a service that is down, `Retry-After` is not seen (tries are
+    1 s apart at first and up to 5 min later), and a name that leads to this machine is not noticed.
+    What a service took is not sent to it again while another one is tried.
     """
 
     urls: list[Key] = field(default_factory=list)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from aiops.errors import Rejected, Transient
-from aiops.notifiers.wording import Words, cut, offered, words
+from aiops.notifiers.wording import Words, cut, missing, offered, words
 from aiops.redaction import unmentioned
 
 if TYPE_CHECKING:
@@ -123,14 +123,14 @@ def _linked(label: str, link: str) -> str:
 def _fenced(told: Words, room: int) -> list[str]:
     """Pack lines into preformatted sections; what does not fit is counted."""
     frame = len(f"{_FENCE}\n\n{_FENCE}")
-    more = len("\n… +99999 more lines")
+    more = len("\n") + len(missing(99_999))
     sections: list[str] = []
     packed: list[str] = []
     size = frame
     for index, line in enumerate(told.lines):
         text = cut(line.replace(_FENCE, "'''"), SECTION // 2, escape=escaped)
         if len(text) + 1 + more > room - frame:
-            packed.append(f"… +{len(told.lines) - index} more lines")
+            packed.append(missing(len(told.lines) - index))
             break
         if size + len(text) + 1 + more > SECTION:
             sections.append("\n".join(packed))

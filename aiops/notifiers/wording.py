@@ -164,5 +164,10 @@ def fitting(
     return shown
 
 
+def missing(count: int) -> str:
+    """Say how many lines are left out."""
+    return f"… +{count} more line" + "s" * (count != 1)
+
+
 def _missing(count: int, where: str) -> str:
-    return f"… +{count} more lines: {where}"
+    return f"{missing(count)}: {where}"

@@ -168,6 +168,19 @@ def test_what_looks_at_an_entity_can_be_chosen(name: str) -> None:
     assert build(Settings(detection={"multivariate": name})).engine.multivariate == name
 
 
+@pytest.mark.parametrize("key", ["detector", "params"])
+def test_a_detector_of_a_source_is_told_its_place(key: str) -> None:
+    """Detectors judge series; the table that names series is said, also for its parameters."""
+    source = {"targets": ["127.0.0.1:9100"], key: "river.anomaly.LODA"}
+    with pytest.raises(ConfigError) as caught:
+        build(Settings(sources={"prometheus": [source]}))
+    (problem,) = caught.value.problems
+    where, _, said = problem.partition(": ")
+    assert where == f"sources.prometheus[0].{key}"
+    remedy = f'write [[metrics]] match = "ENTITY/METRIC" (globs) and there {key} = ...'
+    assert said == f"series have detectors, sources have not; {remedy}"
+
+
 def test_a_misspelt_detector_of_entities_is_told() -> None:
     """With the name that was meant, ours among them."""
     (found,) = problems(detection={"multivariate": "mahalanobos"})

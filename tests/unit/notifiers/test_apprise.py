@@ -74,6 +74,16 @@ async def test_what_a_service_took_is_not_sent_to_it_again(tmp_path: Path) -> No
         assert [call.said["type"] for call in well.calls] == ["failure", "success"]
 
 
+async def test_a_busy_service_is_tried_again_by_our_own_clock(tmp_path: Path) -> None:
+    """Apprise keeps `Retry-After` to itself: nothing is known of when, so the pace backs off."""
+    async with (one := Apprise(tmp_path, mood="busy")).running():
+        assert "Retry-After" in one.busy().headers
+        with pytest.raises(Transient, match="not taken by JSON") as caught:
+            await made(**one.table()).send(OPENED)
+
+    assert (caught.value.after, caught.value.reason) == (None, "not_taken")
+
+
 def test_updates_are_for_those_who_ask() -> None:
     """What cannot be changed in place is told when it begins and when it ends."""
     tables = [{"name": "a", "urls": [URL]}, {"name": "b", "urls": [URL], "updates": True}]

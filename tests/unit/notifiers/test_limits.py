@@ -139,6 +139,13 @@ def test_shown_and_missing_lines_add_up(lines: list[str], room: int) -> None:
     assert sum(units(line) + 1 for line in shown) <= room + 1
 
 
+def test_one_missing_line_is_one_line() -> None:
+    """What is left out is counted as one says it."""
+    lines = ("a" * 40, "b" * 40, "c" * 40)
+    for room, left in ((110, "… +1 more line: here"), (70, "… +2 more lines: here")):
+        assert fitting(Words("", "", lines, "here"), room)[-1] == left
+
+
 def test_the_headline_is_said_once() -> None:
     """A story that begins with its title is not told with the title twice."""
     whole = words(told(K.OPENED, body="OPENED error: a\nb", title="a"))
