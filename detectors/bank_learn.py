@@ -30,7 +30,7 @@ from detectors.bank_rows import (
     UP,
     WEIGHT,
 )
-from detectors.calibrate import ONE, ZERO, Floats, fixed
+from detectors.calibrate import HIGHEST, ONE, ZERO, Floats, fixed
 from detectors.growth import learned
 from detectors.level import FIRST, limited
 from detectors.season import TRUSTED, SeasonTable, ramp
@@ -56,6 +56,7 @@ _TWO: Final = fixed(2.0)
 _SIX: Final = fixed(6.0)
 _USEFUL: Final = fixed(USEFUL)
 _SHORTEST: Final = fixed(1e-6)
+_TRUSTED: Final = np.uint32(TRUSTED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +75,11 @@ class Events:
     def of(cls, j: Look, old: Places, flag: float) -> Events:
         if not len(j.events):
             return _NO_EVENTS
-        new = ~np.isin(j.events, old)
-        places, flagged = j.events[new], j.flagged[new]
-        accepted, lasting = j.accepted[new], j.lasting[new]
+        places, flagged, accepted, lasting = j.events, j.flagged, j.accepted, j.lasting
+        if len(old):
+            new = ~np.isin(places, old)
+            places, flagged = places[new], flagged[new]
+            accepted, lasting = accepted[new], lasting[new]
         quiet = j.narrow[QUIET, places] + 1.0
         begun = places[flagged & ~lasting]
         return cls(
@@ -110,7 +113,7 @@ def follow(j: Look, seen: Floats, weight: Floats, accepted: Places, flag: float)
     """Move forecast, level and spreads."""
     wide, narrow = j.wide, j.narrow
     reach = _SIX * j.unit[1]
-    if len(streaks := narrow[STREAK].nonzero()[0]):
+    if len(streaks := (narrow[STREAK] != ZERO).nonzero()[0]):
         reach[streaks] *= np.exp2(np.minimum(narrow[STREAK, streaks], np.float32(20.0)))
     step = np.minimum(j.off[1], reach)
     np.maximum(step, np.negative(reach, out=reach), out=step)
@@ -156,7 +159,7 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     narrow = j.narrow
     # The slot began at one time for all rows: before it lies another pass.
     fresh = j.last_at < j.at - (j.at % season.period - j.slot * season.width)
-    usual = j.rest - j.explained
+    usual = j.rest - j.explained if j.explained.ndim else j.rest
     rest = usual.astype(np.float32)
     season.learn(
         j.slot, j.sel, rest, j.dt, fresh=fresh, kept=held, age=narrow[SEEN] * np.abs(narrow[PACE])
@@ -170,19 +173,20 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     spread += wide
     plain *= weight
     j.wide[PLAIN] += plain
-    trusted = j.passes >= TRUSTED
+    trusted = j.passes >= _TRUSTED
     fitted = narrow[SEASON_SPREAD]
-    if np.count_nonzero(trusted):
+    if many := np.count_nonzero(trusted):
         left = np.minimum(np.abs(rest - j.slot_value), most)
         first = (trusted & (fitted == 0.0)).nonzero()[0]
         fitted[first] = spread[first]
         left -= fitted
         left *= weight
-        left *= trusted
+        if many < len(left):
+            left *= trusted
         fitted += left
     useful = fitted < _USEFUL * spread
     useful &= fitted > ZERO
-    if np.count_nonzero(useful) or np.count_nonzero(narrow[WEIGHT]):
+    if np.count_nonzero(useful) or np.count_nonzero(narrow[WEIGHT] != ZERO):
         narrow[WEIGHT] = ramp(narrow[WEIGHT], useful, j.dt, RAMP)
     narrow[OFFSET] = j.offset
 
@@ -204,11 +208,12 @@ def learn_week(j: Look, week: WeekTable, weight: Floats, old: Places, held: Plac
         held=held,
     )
     fields = j.week.fields
-    fields[POWER] = learned(
-        fields[POWER], j.over, j.away[0] / np.maximum(j.narrow[SPREAD], _SHORTEST), weight
-    )
-    step = np.where(seen == ZERO, ONE, weight)
-    fields[CENTRE] += step * (j.week.height - fields[CENTRE])
+    error = j.narrow[SPREAD].clip(_SHORTEST, HIGHEST)
+    np.divide(j.away[0], error, out=error)
+    fields[POWER] = learned(fields[POWER], j.over, error, weight)
+    step = j.week.height - fields[CENTRE]
+    step *= np.where(seen == ZERO, ONE, weight) if len(j.unborn) else weight
+    fields[CENTRE] += step
     if len(old):
         j.week.fields[:, old] = before
 
@@ -227,4 +232,11 @@ def union(a: Places, b: Places) -> Places:
     """Return the sorted places of either; *a* and *b* are sorted."""
     if not len(b):
         return a
-    return np.union1d(a, b) if len(a) else b
+    if not len(a):
+        return b
+    both = np.concatenate((a, b))
+    both.sort()
+    new = np.empty(len(both), np.bool_)
+    new[0] = True
+    np.not_equal(both[1:], both[:-1], out=new[1:])
+    return both[new]

@@ -46,7 +46,7 @@ from detectors.growth import above, height
 from detectors.level import scale
 from detectors.season import SeasonTable
 from detectors.shift import average
-from detectors.week import CENTRE, POWER, PROVEN, VAGUE, WeekLook, WeekTable
+from detectors.week import CENTRE, POWER, VAGUE, WeekLook, WeekTable
 
 WARMUP: Final = 12
 """Samples before a row says anything: a spread of fewer is a guess."""
@@ -77,6 +77,7 @@ _RECENT_WEIGHT: Final = fixed(RECENT_WEIGHT)
 _SHORTEST: Final = fixed(1e-6)
 _STALEST: Final = fixed(64.0)
 _WARMUP: Final = fixed(WARMUP)
+_VAGUE: Final = fixed(VAGUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,17 +217,21 @@ def look(
             explained = (wide[FAST_LEVEL] - wide[LEVEL]).astype(np.float32)
             np.maximum(explained, span[0], out=explained)
             np.minimum(explained, span[1], out=explained)
-            wide_span = (known.age < PROVEN) & (span[1] - span[0] > VAGUE * narrow[SPREAD])
-            vague = wide_span.nonzero()[0]
+            if len(guessed := known.young):
+                wide_span = (span[1] - span[0])[guessed] > _VAGUE * narrow[SPREAD, guessed]
+                vague = guessed[wide_span]
     # The largest value of late, not of now: a series back at 0 has not lost its scale.
     size = value.astype(np.float32)
     np.abs(size, out=size)
     np.maximum(size, narrow[SIZE] * (policy.memory / (dt + policy.memory)), out=size)
     # With a season the spread around it counts, not the one from before it was known.
     unit = narrow[SPREAD : NOISE + 1]
-    if np.count_nonzero(narrow[WEIGHT]):
+    if np.count_nonzero(narrow[WEIGHT] != ZERO):
         unit = unit.copy()
-        unit[0] += narrow[WEIGHT] * (np.minimum(narrow[SEASON_SPREAD], unit[0]) - unit[0])
+        closer = np.minimum(narrow[SEASON_SPREAD], unit[0])
+        closer -= unit[0]
+        closer *= narrow[WEIGHT]
+        unit[0] += closer
     unit = scale(unit, size, seen)
     unit[1] *= stale
     # Differences are taken in float64; what is left needs no more than float32.
@@ -250,7 +255,9 @@ def look(
     shown = np.minimum(away[1], _SIX * unit[1])
     recent = narrow[RECENT]
     shown -= recent
-    shown *= np.maximum(ONE / (seen + ONE), _RECENT_WEIGHT)
+    weight = seen + ONE
+    np.divide(ONE, weight, out=weight)
+    shown *= weight.clip(_RECENT_WEIGHT, ONE, out=weight)
     shown += recent
     recent = shown
     # A floor of one unit's hundredth: two silent spreads are equal, not undefined.

@@ -91,8 +91,9 @@ def describe(j: Look, scores: BankScores, part: slice) -> None:
         reason[(reason == VARIANCE) & (j.recent[loud] < j.narrow[NOISE, loud])] = FLAT
         scores.reason[part][loud] = reason
     scores.expected[part] = centre
-    np.subtract(centre, reach, out=scores.low[part])
-    np.add(centre, reach, out=scores.high[part])
+    wide = reach.astype(np.float64)
+    np.subtract(centre, wide, out=scores.low[part])
+    np.add(centre, wide, out=scores.high[part])
     if len(j.events):
         scores.reason[part][j.events[j.accepted]] = NEW_NORMAL
         scores.since[part][j.events[j.flagged & ~j.lasting]] = j.at

@@ -69,7 +69,7 @@ ZERO: Final = fixed(0.0)
 ONE: Final = fixed(1.0)
 LOWEST: Final = fixed(-math.inf)
 HIGHEST: Final = fixed(math.inf)
-"""Ends of a ``clip`` with one bound: that takes a third of the time of a maximum with one number."""
+"""Ends of a ``clip`` with one bound: it takes a third of the time of a maximum with one number."""
 
 _QUANTILE_STEP: Final = 2.0
 """One over the density of log scores near the 95 % point, for a normal and for t(3)."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import ONE, ZERO, Floats, fixed
+from detectors.calibrate import HIGHEST, LOWEST, ONE, ZERO, Floats, fixed
 
 SPEED: Final = 4.0
 """How much faster than the level the power is learned: a day's wave of half the level settles it
@@ -34,23 +34,22 @@ def height(expected: Floats, spread: Floats) -> Floats:
     """
     found: Floats = np.abs(expected)
     np.maximum(found, spread, out=found)
-    np.maximum(found, _TINY, out=found)
+    found.clip(_TINY, HIGHEST, out=found)
     return np.log(found, out=found)
 
 
 def above(height: Floats, centre: Floats) -> Floats:
     """Return how far *height* is above the usual one, within ``REACH``."""
-    found: Floats = np.minimum(height - centre, _REACH)
-    return np.maximum(found, _BACK, out=found)
+    found: Floats = height - centre
+    return found.clip(_BACK, _REACH, out=found)
 
 
 def learned(power: Floats, over: Floats, error: Floats, weight: Floats) -> Floats:
     """Return the power after an *error* in mean errors, *over* the usual height (NLMS)."""
-    wide = np.minimum(error, _FAR)
+    wide = error.clip(LOWEST, _FAR)
     wide -= ONE
     wide *= over
     wide *= weight
     wide *= _SPEED
     wide += power
-    np.maximum(wide, ZERO, out=wide)
-    return np.minimum(wide, ONE, out=wide)
+    return wide.clip(ZERO, ONE, out=wide)

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import ONE, Floats, fixed
+from detectors.calibrate import HIGHEST, ONE, ZERO, Floats, fixed
 
 STILL: Final = 0.2
 """A series that never moved is judged in steps of a fifth of its size: a first event after
@@ -40,9 +40,11 @@ def gain(seen: Floats, dt: Floats, memory: Floats | float) -> Floats:
     within its own spread; from then on ``dt / (memory + dt)`` rules.
     """
     weight: Floats = _FOUR / (seen + _QUARTERED)
-    np.maximum(weight, ONE / np.maximum(seen, ONE), out=weight)
-    np.maximum(weight, dt / (dt + memory), out=weight)
-    return weight
+    np.maximum(weight, ONE / seen.clip(ONE, HIGHEST), out=weight)
+    share = dt / (dt + memory)
+    if share.ndim:
+        return np.maximum(weight, share, out=weight)
+    return weight.clip(share, ONE, out=weight)
 
 
 def scale(spread: Floats, size: Floats, seen: Floats) -> Floats:
@@ -51,9 +53,9 @@ def scale(spread: Floats, size: Floats, seen: Floats) -> Floats:
     *spread* is the mean absolute deviation, *size* the magnitude of level and value. All terms
     are of first order in the unit, so a change of unit changes no ratio. Few samples widen it.
     """
-    size = np.maximum(size, _TINY)
+    size = size.clip(_TINY, HIGHEST)
     still = spread / (_MOVING * size)
-    np.minimum(still, _FAR, out=still)
+    still.clip(ZERO, _FAR, out=still)
     still *= still
     still += ONE
     np.divide(_STILL * size, still, out=still)

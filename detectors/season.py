@@ -27,6 +27,8 @@ MOST_KEPT: Final = 7.0
 """… an old slot, which the week spares it, forgets over seven passes."""
 
 _BITS: Final = np.uint32(3)
+_NEVER: Final = np.uint32(0)
+_ONCE: Final = np.uint32(1)
 _FLOAT: Final = struct.Struct("<f")
 _WORD: Final = struct.Struct("<I")
 _EARLY: Final = fixed(EARLY)
@@ -93,14 +95,16 @@ class SeasonTable:
         packed = self.table[slot, sel]
         passes = packed & _BITS
         share = np.minimum(gap, self._width) / self._width
-        late = share / np.minimum(np.maximum(age * _GROWING, _PASSES_KEPT), _MOST_KEPT)
+        late = share / (age * _GROWING).clip(_PASSES_KEPT, _MOST_KEPT)
         early = np.maximum(share, _EARLY)
         if np.count_nonzero(fresh):
             passes += fresh
-            np.minimum(passes, 3, out=passes)
+            passes.clip(_NEVER, _BITS, out=passes)
             early = np.where(fresh, ONE, early)
-        gain = (passes <= 1) * (early - late)
-        gain += late
+        gain, first = late, passes <= _ONCE
+        if np.count_nonzero(first):
+            gain = first * (early - late)
+            gain += late
         moved = (packed & ~_BITS).view(np.float32)
         moved += gain * (values - moved)
         learned = moved.view(np.uint32)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.calibrate import ZERO, Floats, fixed
+from detectors.calibrate import HIGHEST, ZERO, Floats, fixed
 
 SHARE: Final = 0.15
 """Weight of one sample in the mean: memory of about half a dozen samples."""
@@ -27,12 +27,11 @@ _KEEP: Final = fixed(1.0 - SHARE)
 
 def average(means: Floats, z: Floats) -> Floats:
     """Return the mean above and below the level, one of them 0, after *z* signed deviations."""
-    step = np.minimum(z, _STEP)
-    np.maximum(step, _BACK, out=step)
+    step = z.clip(_BACK, _STEP)
     step *= _NEW
     moved: Floats = means * _KEEP
     step += moved[0]
     step -= moved[1]
-    np.maximum(step, ZERO, out=moved[0])
+    step.clip(ZERO, HIGHEST, out=moved[0])
     np.subtract(moved[0], step, out=moved[1])
     return moved

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calibrate import ONE, ZERO, Floats, Selector, Wide, fixed, pick
+from detectors.calibrate import HIGHEST, LOWEST, ONE, ZERO, Floats, Selector, Wide, fixed, pick
 
 DAY: Final = 86400.0
 WEEK: Final = 7.0 * DAY
@@ -60,12 +60,14 @@ _PROVEN: Final = fixed(PROVEN)
 class WeekLook:
     """What one look at a block read of the week: its fields, and the ends of the present line.
 
-    ``share`` is how far the present moment is between both ends; ``turned`` are the places for
-    which a new line began since their last sample.
+    ``young`` are the places whose week was not seen twice yet. ``share`` is how far the present
+    moment is between both ends; ``turned`` are the places for which a new line began since their
+    last sample.
     """
 
     fields: Floats
     age: Floats
+    young: NDArray[np.intp]
     share: np.float32
     turned: NDArray[np.intp]
     ends: Floats
@@ -74,7 +76,7 @@ class WeekLook:
     def span(self) -> tuple[Floats, Floats] | None:
         """Return the lowest and highest usual difference, ``None`` where all are 0."""
         ends = self.ends
-        if not np.count_nonzero(ends):
+        if not np.count_nonzero(ends != ZERO):
             return None
         turn = ends[1] - ends[0]
         found = ends[0] + self.share * turn
@@ -82,9 +84,13 @@ class WeekLook:
         found_used = found * used
         # A straight line does not know when within its two hours the series turns.
         loose = np.abs(turn) * (used * _LOOSE)
-        young = self.age < _PROVEN
-        low = np.where(young, np.minimum(found, ZERO), found_used - loose)
-        high = np.where(young, np.maximum(found, ZERO), found_used + loose)
+        low, high = found_used - loose, found_used + loose
+        young = self.young
+        if len(young) == len(found):
+            return found.clip(LOWEST, ZERO, out=low), found.clip(ZERO, HIGHEST, out=high)
+        if len(young):
+            low[young] = np.minimum(found[young], ZERO)
+            high[young] = np.maximum(found[young], ZERO)
         return low, high
 
 
@@ -131,7 +137,8 @@ class WeekTable:
             rows = _rows(sel, turned)
             ends[0, turned] = self.difference(line, rows)
             ends[1, turned] = self.difference(line + 1, rows)
-        return WeekLook(fields, age, share, turned, ends)
+        young = (age < _PROVEN).nonzero()[0]
+        return WeekLook(fields, age, young, share, turned, ends)
 
     def part(self, part: int, rows: NDArray[np.int64]) -> Floats:
         """Return what is kept of *part*, NaN where nothing is known."""
@@ -178,17 +185,23 @@ class WeekTable:
             before = np.broadcast_to(last, fields.shape[1:])[ended]
             self._end(fields, ended, _rows(sel, ended), before.astype(np.int64) % PARTS)
         age, base = j.age, fields[BASE]
-        over = rest.astype(np.float32) - base
-        time = np.broadcast_to(dt, age.shape) * (age >= _DAY)
-        base_gain = dt / np.maximum(np.minimum(age + dt, _MEMORY), ONE)
-        step = (over - explained) * base_gain
+        over = rest.astype(np.float32)
+        over -= base
+        time = (age >= _DAY).astype(np.float32)
+        time *= dt
+        base_gain = age + dt
+        base_gain.clip(ONE, _MEMORY, out=base_gain)
+        np.divide(dt, base_gain, out=base_gain)
+        step = over - explained
+        step *= base_gain
         if len(held):
             # A departure teaches what nothing is known of yet, or a weekend would never be known.
             known = held[self.table[part % PARTS, _rows(sel, held)] != _UNKNOWN]
             time[known] = ZERO
             step[known] = ZERO
         base += step
-        fields[TOTAL] += over * time
+        over *= time
+        fields[TOTAL] += over
         fields[TIME] += time
 
     def _end(
