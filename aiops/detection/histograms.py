@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from aiops.detection.table import Table
 from aiops.model import Section, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,6 +60,26 @@ class Families:
     derived: tuple[Series, ...]
     has: NDArray[np.bool_]
     raw: frozenset[int]
+
+
+def counted(series: tuple[Series, ...]) -> tuple[Series, ...]:
+    """Return sums and counts as the counters they are, where a page without types has them.
+
+    Beside buckets that count, or beside quantiles, ``_sum`` and ``_count`` are no gauges.
+    """
+    stems = set()
+    for one in series:
+        bare, _, labels = one.name.partition("{")
+        if one.kind == "counter" and bare.endswith("_bucket"):
+            stems.add((one.entity, bare.removesuffix("_bucket")))
+        elif 'quantile="' in labels:
+            stems.add((one.entity, bare))
+    return tuple(replace(one, kind="counter") if _adds_up(one, stems) else one for one in series)
+
+
+def _adds_up(one: Series, stems: Collection[tuple[str, str]]) -> bool:
+    stem, _, end = one.name.partition("{")[0].rpartition("_")
+    return end in ("sum", "count") and one.kind == "gauge" and (one.entity, stem) in stems
 
 
 class Histograms:

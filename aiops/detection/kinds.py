@@ -11,7 +11,7 @@ import numpy as np
 from aiops.detection.bounds import bounds
 from aiops.detection.claims import is_info
 from aiops.detection.heartbeats import Beating, Heartbeats
-from aiops.detection.histograms import Families, Histograms
+from aiops.detection.histograms import Families, Histograms, counted
 from aiops.detection.missing import Expected, Missing
 from aiops.detection.rules import MetricRule, MetricRules
 from aiops.detection.saturation import Fillable, Saturation
@@ -87,7 +87,7 @@ class MetricKinds:
     def bind(self, source: str, columns: SeriesSet, at: float) -> Kinds:
         """Look at every column of a source once."""
         rules = self.rules
-        series = tuple(rules.kinded(one) for one in columns.series)
+        series = tuple(rules.kinded(one) for one in counted(columns.series))
         unwanted = {
             i
             for i, one in enumerate(series)

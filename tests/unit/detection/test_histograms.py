@@ -152,6 +152,31 @@ def test_a_cut_keeps_what_was_gathered() -> None:
     assert not math.isnan(run(cut=True)['request_seconds{path="/",quantile="0.5"}'])
 
 
+@pytest.mark.parametrize("kind", ["ranges", "edges", "quantiles"])
+def test_a_page_without_types_says_the_same(kind: str) -> None:
+    """Sums and counts beside buckets or quantiles count, whoever forgot to say so."""
+    server = Server()
+    for n in range(4):
+        server.at += 60.0
+        lines = {
+            "ranges": [
+                f'wait_seconds_bucket{{vmrange="1.000e-01...2.000e-01"}} {100 * n}',
+                f'wait_seconds_bucket{{vmrange="2.000e-01...4.000e-01"}} {300 * n}',
+            ],
+            "edges": [
+                f'wait_seconds_bucket{{le="0.2"}} {100 * n}',
+                f'wait_seconds_bucket{{le="+Inf"}} {400 * n}',
+            ],
+            "quantiles": ['wait_seconds{quantile="0.5"} 0.3'],
+        }[kind] + [f"wait_seconds_sum {90.0 * n}", f"wait_seconds_count {400 * n}", "wait_sum 9"]
+        if n < 3:
+            server.judge(lines)
+    found = derived(server, lambda: server.judge(lines))
+    assert found["wait_seconds_mean"] == pytest.approx(0.225)
+    assert found["wait_seconds_count"] == pytest.approx(400 / 60.0)
+    assert found["wait_sum"] == 9.0
+
+
 def test_ranges_are_understood() -> None:
     """Buckets that are ranges appear as they fill and are not cumulative."""
     server = Server()
