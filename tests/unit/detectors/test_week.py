@@ -126,6 +126,27 @@ def test_a_part_keeps_values_of_any_size() -> None:
     assert WIDTH * PARTS == WEEK
 
 
+def test_a_part_differs_from_the_lower_median_of_the_days_that_are_known() -> None:
+    """Of seven days up to two may be unknown; a part that is unknown differs by nothing."""
+    rng = np.random.default_rng(4)
+    table = WeekTable()
+    table.grow(300)
+    for part in range(PARTS):
+        values = (50.0 * rng.standard_normal(300)).astype(np.float32)
+        some = np.flatnonzero(rng.random(300) < 0.8)
+        table.close(some, part, values[some])
+    days = np.array([table.part(part, np.arange(300)) for part in range(5, PARTS, 12)])
+    wanted = np.zeros(300, np.float32)
+    for row, (own, known) in enumerate(zip(days[2], days.T, strict=True)):
+        ordered = sorted(known[~np.isnan(known)])
+        if len(ordered) >= 5 and not np.isnan(own):
+            wanted[row] = own - ordered[(len(ordered) - 1) // 2]
+
+    assert 100 < np.count_nonzero(wanted) < 250
+    np.testing.assert_array_equal(table.difference(5 + 2 * 12, slice(0, 300)), wanted)
+    np.testing.assert_array_equal(table.difference(5 + 2 * 12, np.arange(40)), wanted[:40])
+
+
 @pytest.mark.parametrize(("power", "within"), [(0.0, (0.0, 0.2)), (1.0, (0.8, 1.0))])
 def test_how_noise_grows_is_learned(power: float, within: tuple[float, float]) -> None:
     """Noise in proportion to the level is told from noise that stays the same."""
