@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from aiops.correlation.gate import LASTING, might_open, odds, opens
-from aiops.correlation.grouping import STRANGER_SECONDS, Grouping
+from aiops.correlation.grouping import Grouping
+from aiops.correlation.nearby import STRANGER_SECONDS
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
 from aiops.incidents.ledger import Ledger, LedgerSettings

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiops.correlation.companions import Companions
 from aiops.correlation.gate import WEAK
+from aiops.correlation.nearby import MAX_ENTITIES, STRANGER_SECONDS, Nearby
 from aiops.correlation.onsets import Onsets
 from aiops.model import Anomaly, Section, Severity
 from aiops.pace import PACES, reach
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 LINK = 0.3  # weakest link that joins
 RIVAL = 0.6  # share of the strongest link from which another incident has a claim too
-STRANGER_SECONDS = 60.0  # entities of unknown relation belong together only this close in time
-MAX_ENTITIES = 40  # an incident this wide takes only what it already holds
 MAX_AGE = 6 * 3600.0
 AGAIN = 0.95  # a series that comes back
 SAME = 0.9  # another series of the same entity
@@ -34,10 +32,8 @@ STEP = 0.1  # less for every call between two entities
 SIBLINGS = 0.7  # both call the same one
 TOGETHER = 0.5  # somebody calls both
 STRANGERS = 0.6  # nobody knows
-BUCKET = 60.0
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 _VERSION = 1
-_NOWHERE: frozenset[str] = frozenset()
 
 
 class _Lags(NamedTuple):
@@ -49,89 +45,29 @@ class _Lags(NamedTuple):
 
 
 class Grouping:
-    """Find the homes of anomalies; *window* is how long evidence belongs together, in seconds.
-
-    The index of who is where is a pure cache of the footprints that it was shown.
-    """
+    """Find the homes of anomalies; *window* is how long evidence belongs together, in seconds."""
 
     name = "grouping"  # of its section
 
     def __init__(self, topology: Topology, window: float, facts: Counter[str]) -> None:
-        self.topology = topology
         self.window = window
+        self._nearby = Nearby(topology)
         self.companions = Companions(facts)
         self._onsets = Onsets(facts)
-        self._prints: dict[str, Footprint] = {}
-        self._at: dict[str, set[str]] = {}  # entity: incidents
-        self._begun: dict[int, dict[str, None]] = {}  # start in buckets: incidents
-        self._kept: dict[str, tuple[set[str], int]] = {}  # incident: where it is in the index
-        self._strange: set[str] = set()  # incidents of entities that the graph does not know
-        self._around: dict[str, set[str]] = {}  # entity: incidents of it and of its kin
         self._known_lags: dict[tuple[str, str, float, float], _Lags] = {}
+
+    @property
+    def topology(self) -> Topology:
+        """Return the call graph; ``know`` takes another one."""
+        return self._nearby.topology
 
     def know(self, topology: Topology) -> None:
         """Take another call graph."""
-        self.topology = topology
-        self._around.clear()
-        self._strange = {
-            name
-            for name, (known, _) in self._kept.items()
-            if not all(topology.knows(entity) for entity in known)
-        }
-
-    # --- following the ledger ---------------------------------------------------------------
+        self._nearby.know(topology)
 
     def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
         """Take the footprints that changed; ``None`` for one that takes nothing any more."""
-        for name, to in changed:
-            if to is None:
-                self._drop(name)
-                continue
-            self._prints[name] = to
-            bucket = int(to.started // BUCKET)
-            kept = self._kept.get(name)
-            if kept is None or kept[1] != bucket:
-                if kept is not None:
-                    self._leave(kept[1], name)
-                self._begun.setdefault(bucket, {})[name] = None
-                kept = self._kept[name] = (set() if kept is None else kept[0], bucket)
-            known = kept[0]
-            if len(known) != len(to.onsets):
-                for entity in to.onsets.keys() - known:
-                    self._at.setdefault(entity, set()).add(name)
-                    known.add(entity)
-                    for other in self._cached({entity}):
-                        self._around[other].add(name)
-                    if not self.topology.knows(entity):
-                        self._strange.add(name)
-
-    def _drop(self, name: str) -> None:
-        kept = self._kept.pop(name, None)
-        if kept is None:
-            return
-        del self._prints[name]
-        self._strange.discard(name)
-        self._leave(kept[1], name)
-        for other in self._cached(kept[0]):
-            self._around[other].discard(name)
-        for entity in kept[0]:
-            here = self._at[entity]
-            here.discard(name)
-            if not here:
-                del self._at[entity]
-
-    def _cached(self, entities: set[str]) -> AbstractSet[str]:
-        """Return of whom it is kept what is around them, as far as these entities are."""
-        if not self._around:
-            return _NOWHERE
-        kin = self.topology.kin
-        return self._around.keys() & entities.union(*(kin(e).everyone for e in entities))
-
-    def _leave(self, bucket: int, name: str) -> None:
-        here = self._begun[bucket]
-        del here[name]
-        if not here:
-            del self._begun[bucket]
+        self._nearby.follow(changed)
 
     # --- asking -----------------------------------------------------------------------------
 
@@ -146,11 +82,11 @@ class Grouping:
         It makes one of several only where they began within a window and its links are alike:
         a weak link beside a strong one is chance.
         """
-        near = self._near(anomaly)
+        key, entity = anomaly.series.id, anomaly.series.entity
+        near = self._nearby.near(anomaly, self.companions.of(entity))
         if not near:
             return []
-        lags, prints = self._lags(anomaly), self._prints
-        key, entity = anomaly.series.id, anomaly.entity
+        lags, prints = self._lags(anomaly), self._nearby.prints
         found: list[tuple[float, float, str]] = []
         for name in near:
             to = prints[name]
@@ -165,45 +101,12 @@ class Grouping:
         least, began = RIVAL * found[0][0], found[0][1]
         return [n for s, at, n in found if s <= least and abs(at - began) <= lags.window]
 
-    def _near(self, anomaly: Anomaly) -> AbstractSet[str]:
-        """Return the incidents that a link is possible to."""
-        entity = anomaly.entity
-        names = self._by_graph(entity)
-        for other in self.companions.of(entity):
-            if other in self._at:
-                names = names | self._at[other]
-        strange = not self.topology.knows(entity)
-        if not strange and not self._strange:
-            return names
-        spread = reach(anomaly.pace / PACES, STRANGER_SECONDS)
-        first = int((anomaly.since - spread) // BUCKET)
-        last = int((anomaly.since + spread) // BUCKET)
-        for bucket in range(first, last + 1):
-            if bucket in self._begun:
-                here = self._begun[bucket]
-                names = names | (here.keys() if strange else here.keys() & self._strange)
-        return names
-
-    def _by_graph(self, entity: str) -> AbstractSet[str]:
-        """Return the incidents of an entity and of those the graph knows it has to do with."""
-        known = self._around.get(entity)
-        if known is not None:
-            return known
-        at, everyone = self._at, self.topology.kin(entity).everyone
-        own = at.get(entity, _NOWHERE)
-        if not everyone:
-            return own
-        if len(self._around) >= MAX_KEPT:
-            self._around.clear()
-        found = self._around[entity] = set(own).union(*(at[e] for e in everyone & at.keys()))
-        return found
-
     def learn(self, anomaly: Anomaly, homes: Sequence[str]) -> None:
         """Learn from where an anomaly belongs: whose company it is, how late its source tells."""
         if anomaly.severity <= Severity.INFO or anomaly.surprise < WEAK:
             return
         self.companions.see(anomaly.entity, anomaly.since)
-        to = self._prints.get(homes[0]) if homes else None
+        to = self._nearby.prints.get(homes[0]) if homes else None
         if to is None or anomaly.series.id in to.series:
             return
         entity, onsets = anomaly.entity, to.onsets

@@ -284,11 +284,9 @@ class Ledger:
         return done
 
     def _take(self, into: Record, other: Record) -> None:
-        started, wide = into.started, len(into.onsets)
         if beyond := join(into, other):
             self.facts["anomalies_beyond_bound"] += beyond
-        if into.started != started or len(into.onsets) != wide:
-            self._moved[into.id] = None
+        self._moved[into.id] = None
         self._forget(other.id)
 
     def _add(self, record: Record, anomaly: Anomaly) -> None:

@@ -6,7 +6,8 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from aiops.correlation.grouping import LINK, MAX_ENTITIES, RIVAL, Grouping
+from aiops.correlation.grouping import LINK, RIVAL, Grouping
+from aiops.correlation.nearby import MAX_ENTITIES
 from aiops.correlation.topology import Topology
 from aiops.pace import Footprint
 from tests.unit.evidence import T, anomaly

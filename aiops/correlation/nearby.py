@@ -1,0 +1,143 @@
+"""Keep who is where: the incidents that an anomaly could belong to, among all that live.
+
+Everything here follows from the footprints that were shown and from the call graph. What is kept
+of answers is forgotten with every change, which costs less than to carry each change into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiops.model import Anomaly
+from aiops.pace import PACES, reach
+
+if TYPE_CHECKING:
+    from aiops.correlation.topology import Topology
+    from aiops.pace import Footprint
+
+MAX_ENTITIES = 40  # an incident this wide takes only what it already holds
+STRANGER_SECONDS = 60.0  # entities of unknown relation belong together only this close in time
+MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
+_BUCKET = 60.0
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where one incident is in the index; a *wide* one is found by what it holds alone."""
+
+    bucket: int
+    wide: bool
+    entities: set[str] = field(default_factory=set)
+
+
+class Nearby:
+    """Find incidents by their entities, by the kin of these, and by when they began."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self.prints: dict[str, Footprint] = {}
+        self._places: dict[str, _Place] = {}
+        self._at: dict[str, set[str]] = {}  # entity: incidents that may take others, too
+        self._held: dict[str, set[str]] = {}  # entity: wide incidents
+        self._begun: dict[int, dict[str, None]] = {}  # start in buckets: incidents
+        self._strange: set[str] = set()  # incidents of entities that the graph does not know
+        self._around: dict[str, set[str]] = {}  # entity: incidents of it and of its kin
+
+    def know(self, topology: Topology) -> None:
+        """Take another call graph."""
+        self.topology = topology
+        prints = list(self.prints.items())
+        for name, _ in prints:
+            self._drop(name)
+        self.follow(prints)
+
+    def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
+        """Take the footprints that changed; ``None`` for one that takes nothing any more."""
+        self._around.clear()
+        for name, to in changed:
+            wide = to is not None and len(to.onsets) >= MAX_ENTITIES
+            place = self._places.get(name)
+            if place is not None and (to is None or place.wide is not wide):
+                self._drop(name)
+                place = None
+            if to is None:
+                continue
+            self.prints[name] = to
+            bucket = int(to.started // _BUCKET)
+            if place is None:
+                place = self._places[name] = _Place(bucket, wide)
+                self._enter(name, place)
+            elif place.bucket != bucket:
+                self._leave(name, place)
+                place.bucket = bucket
+                self._enter(name, place)
+            self._spread(name, place, to)
+
+    def _spread(self, name: str, place: _Place, to: Footprint) -> None:
+        """Note an incident at the entities that are new in it."""
+        known = place.entities
+        here = to.entities if place.wide else to.onsets
+        if len(here) == len(known):
+            return
+        at, knows = self._held if place.wide else self._at, self.topology.knows
+        for entity in here.keys() - known:
+            known.add(entity)
+            at.setdefault(entity, set()).add(name)
+            if not place.wide and not knows(entity):
+                self._strange.add(name)
+
+    def _enter(self, name: str, place: _Place) -> None:
+        if not place.wide:
+            self._begun.setdefault(place.bucket, {})[name] = None
+
+    def _leave(self, name: str, place: _Place) -> None:
+        if place.wide:
+            return
+        here = self._begun[place.bucket]
+        del here[name]
+        if not here:
+            del self._begun[place.bucket]
+
+    def _drop(self, name: str) -> None:
+        place = self._places.pop(name)
+        del self.prints[name]
+        self._strange.discard(name)
+        self._leave(name, place)
+        at = self._held if place.wide else self._at
+        for entity in place.entities:
+            here = at[entity]
+            here.discard(name)
+            if not here:
+                del at[entity]
+
+    # --- asking -----------------------------------------------------------------------------
+
+    def near(self, anomaly: Anomaly, company: Iterable[str]) -> AbstractSet[str]:
+        """Return the incidents that a link is possible to; *company* falls ill with its entity."""
+        entity = anomaly.series.entity
+        names = self._around.get(entity)
+        if names is None:
+            names = self._by_graph(entity)
+        more: list[Iterable[str]] = [self._at[other] for other in company if other in self._at]
+        strange = not self.topology.knows(entity)
+        if strange or self._strange:
+            spread = reach(anomaly.pace / PACES, STRANGER_SECONDS)
+            first = int((anomaly.since - spread) // _BUCKET)
+            last = int((anomaly.since + spread) // _BUCKET)
+            begun = (self._begun[n] for n in range(first, last + 1) if n in self._begun)
+            more += begun if strange else (here.keys() & self._strange for here in begun)
+        return names.union(*more) if more else names
+
+    def _by_graph(self, entity: str) -> set[str]:
+        """Return the incidents of an entity and of those the graph knows it has to do with."""
+        at, everyone = self._at, self.topology.kin(entity).everyone
+        found = {*at.get(entity, ()), *self._held.get(entity, ())}
+        if everyone:
+            found.update(*(at[e] for e in everyone & at.keys()))
+        if len(self._around) >= MAX_KEPT:
+            self._around.clear()
+        self._around[entity] = found
+        return found
