@@ -3,9 +3,10 @@
 Four readings, each turned into a surprise by its own past: the oddest single event, the whole of
 all counts, the rarest step from one event to the next, and the duration. The loudest speaks, less
 what asking so often costs. Everything that comes is counted, so what becomes frequent becomes
-usual; the scale of the readings is learned only from sessions that are let through. Bad sessions
-are found from a start without a clean one while they are up to a fifth of all; of one way of
-failing that is the same each time, two or three in a hundred, before it counts as usual.
+usual; the scale of the readings is learned only from sessions that are let through. From a start
+without a clean one, bad sessions are found while up to one in twenty fails in one manner, or up to
+one in seven in several; of those that are alike to the letter, or that each say words never seen,
+two in a hundred before that counts as usual (``benchmarks/contamination.py``).
 """
 
 from __future__ import annotations

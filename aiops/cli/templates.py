@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,6 +43,9 @@ def templates(
 
     Variable parts are shown as <*>. Counts add up to the lines read: a continuation (a stack
     trace's second line) counts for the line it hangs on.
+
+    OLD and NEW of --diff may each be a glob or a directory, such as a failed run against all good
+    ones. Of several old runs, what most of them held and NEW does not is gone.
     """
     from aiops.cli.mining import Mining
 
@@ -53,10 +57,11 @@ def templates(
         raise click.UsageError("--assign goes with PATHs, not with --diff")
     mining = Mining(content=content)
     with ExitStack() as stack:
-        texts = [_text(path, stack) for path in (diff or _expanded(paths))]
         if diff is not None:
-            _compare(mining, texts, as_json=as_json)
+            old, new = ([_text(path, stack) for path in _runs(side)] for side in diff)
+            _compare(mining, old, new, as_json=as_json)
             return
+        texts = [_text(path, stack) for path in _expanded(paths)]
         out = None if assign is None else stack.enter_context(_writing(assign))
         lengths = [mining.learn(text) for text in texts]
         found: dict[str, Tally] = {}
@@ -73,6 +78,18 @@ def _expanded(paths: tuple[str, ...]) -> list[str]:
     for path in paths:
         matched = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []  # noqa: PTH207 - a Path cannot hold an absolute pattern
         found += matched or [path]
+    return found
+
+
+def _runs(side: str) -> list[str]:
+    """Return the files of one side of a difference: a file, a glob or a directory of them."""
+    from aiops.cli.inputs import InputError
+
+    if not Path(side).is_dir():
+        return _expanded((side,))
+    found = sorted(str(path) for path in Path(side).iterdir() if path.is_file())
+    if not found:
+        raise InputError(f"{side}: holds no files; give a file, a glob or a directory of files")
     return found
 
 
@@ -141,25 +158,32 @@ def _tell(mining: Mining, found: dict[str, Tally], lines: int, *, as_json: bool)
     note(f"{plural(len(found), 'template')} in {plural(lines, 'line')}")
 
 
-# --- two files ------------------------------------------------------------------------------
+# --- two sides -----------------------------------------------------------------------------
 
 
-def _compare(mining: Mining, texts: list[Text], *, as_json: bool) -> None:
-    """Learn both as one workload, so that what is alike has one id; print what differs."""
+def _compare(mining: Mining, old: list[Text], new: list[Text], *, as_json: bool) -> None:
+    """Learn all as one workload, so that what is alike has one id; print what differs."""
     from dataclasses import replace
 
     from aiops.redaction import harmless
 
-    old, new = (replace(text, workload=texts[1].workload) for text in texts)
-    lengths = [mining.learn(text) for text in (old, new)]
-    counts = [_count(mining, text, n, None) for text, n in zip((old, new), lengths, strict=True)]
+    runs = [[replace(text, workload=new[0].workload) for text in side] for side in (old, new)]
+    each = [[mining.learn(text) for text in side] for side in runs]
+    lengths = [sum(side) for side in each]
+    counts: list[dict[str, Tally]] = [{}, {}]
+    held: Counter[str] = Counter()
+    for n, side in enumerate(runs):
+        for text, length in zip(side, each[n], strict=True):
+            found = _count(mining, text, length, None)
+            _merge(counts[n], found)
+            held.update(found.keys() if n == 0 else ())
     known = mining.templates()
     rows: list[tuple[tuple[int, int, str], dict[str, Any]]] = []
     for template in counts[0].keys() | counts[1].keys():
         sides = [side.get(template) for side in counts]
         before, after = (0 if side is None else side.count for side in sides)
         change = changed(before, lengths[0], after, lengths[1])
-        if change is None:
+        if change is None or (change == "gone" and 2 * held[template] <= len(old)):
             continue
         sample = sides[1] or sides[0]
         severity, shown = known[template]

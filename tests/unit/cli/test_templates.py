@@ -174,6 +174,24 @@ def test_difference_names_what_is_new_gone_and_changed(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("side", ["good", "good/*.log"])
+def test_a_failed_run_differs_from_all_good_ones(tmp_path: Path, side: str) -> None:
+    """A side may be several runs: what only some good ones held is neither new nor gone."""
+    good = tmp_path / "good"
+    good.mkdir()
+    for n, more in enumerate(("retried upload\n", "cache was cold\n", "")):
+        (good / f"{n}.log").write_text("compiled module\n" * 50 + "all tests passed\n" + more)
+    failed = tmp_path / "failed.log"
+    failed.write_text("compiled module\n" * 20 + "retried upload\n" + "linker ran out of memory\n")
+
+    found = objects(run("--diff", tmp_path / side, failed, "--json"))
+
+    assert {(t["change"], t["template"], t["old"], t["new"]) for t in found} == {
+        ("new", "linker ran out of memory", 0, 1),
+        ("gone", "all tests passed", 3, 0),
+    }
+
+
 def test_difference_of_a_file_with_itself_is_nothing(log: Path) -> None:
     """A file does not differ from itself."""
     assert objects(run("--diff", log, log, "--json")) == []
@@ -194,11 +212,14 @@ def test_small_counts_do_not_count_as_change() -> None:
         ("{log}", "--assign", "/no/such/place"),
         (),
         ("{log}", "--diff", "a", "b"),
+        ("--diff", "{empty}", "{log}"),
     ],
 )
 def test_wrong_use_is_one_line(log: Path, words: tuple[str, ...]) -> None:
     """What cannot be read or written, or means nothing, is one line and exit code 2."""
-    result = run(*(word.format(log=log) for word in words))
+    empty = log.parent / "empty"
+    empty.mkdir()
+    result = run(*(word.format(log=log, empty=empty) for word in words))
 
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1

@@ -214,6 +214,30 @@ def test_bad_sessions_from_the_start_are_survived() -> None:
     assert wrong <= 6
 
 
+@pytest.mark.parametrize("every", [50, 15])
+def test_many_bad_sessions_from_the_start_are_survived_when_they_differ(every: int) -> None:
+    """One in fifteen that fails in its own way is found as surely as one in fifty."""
+    detector, rng = SessionDetector(), random.Random(11)
+    found = bads = wrong = 0
+    for n in range(1200):
+        session, bad = flow(n), n % every == 3
+        if bad:
+            steps = list(session.events)
+            if n // every % 2:
+                steps.insert(rng.randrange(len(steps)), f"error {rng.randrange(40)}")
+            else:
+                steps += [rng.choice(steps)] * rng.randint(5, 14)
+            session = Session(steps, session.seconds)
+        score = detector.score(session)
+        detector.learn(session)
+        if n >= 400 and score.value is not None:
+            odd = score.value >= SESSION_ALPHA
+            found, bads, wrong = found + (odd and bad), bads + bad, wrong + (odd and not bad)
+
+    assert found >= 0.9 * bads
+    assert wrong <= 2
+
+
 def test_what_becomes_frequent_becomes_usual() -> None:
     """A new kind of session that stays is accepted: deploys change what is normal."""
     detector = SessionDetector()
