@@ -200,7 +200,7 @@ def _saved_list(
 
 def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
     from aiops.errors import StateError
-    from aiops.incidents.explanation import explained
+    from aiops.incidents.explanation import explained, weighed
     from aiops.incidents.postmortem import postmortem
     from aiops.web.words import tell
     from aiops.wire import series_json, to_json
@@ -213,7 +213,9 @@ def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
     (incident,) = exact or found
     story = tell(incident, settings.topology.calls)
     evidence = [explained(anomaly) for anomaly in incident.anomalies]
-    more = {"series": series_json(incident), "evidence": evidence, "story": story}
+    points = weighed(incident)
+    more = {"series": series_json(incident), "evidence": evidence, "severity_points": points}
+    more |= {"story": story}
     return to_json(incident) | more | {"markdown": postmortem(incident)}
 
 

@@ -1,16 +1,19 @@
-"""Explain one anomaly in one plain sentence, made of what it carries."""
+"""Explain an anomaly in one plain sentence, and what the severity of an incident is made of."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiops.incidents.record import WIDESPREAD, counts
+from aiops.model import Severity
 from aiops.redaction import harmless
 from aiops.units import duration, factor, quantity
 from aiops.wire import rfc3339
 
 if TYPE_CHECKING:
-    from aiops.model import Anomaly
+    from aiops.model import Anomaly, Incident
 
+POINTS = 10  # that a severity is made of and that are listed
 FEW = 240  # samples: until then the gate asks a series for company
 
 
@@ -20,14 +23,42 @@ def explained(anomaly: Anomaly) -> str:
     The text is harmless: redacted, and without control characters.
     """
     unit = anomaly.unit or anomaly.series.unit
-    log = anomaly.series.kind == "log"
-    parts = [f"{anomaly.series.name} {'in' if log else 'of'} {anomaly.entity}"]
+    parts = [_named(anomaly)]
     if anomaly.actual is not None:
         parts.append(f"{quantity(anomaly.actual, unit)}{_usual(anomaly, unit)}")
     parts.append(_since(anomaly))
     parts.append(f"found by {anomaly.detector}: {anomaly.reason or anomaly.kind}")
     parts.append(_sure(anomaly))
     return harmless(", ".join(parts))
+
+
+def weighed(incident: Incident) -> list[str]:
+    """Say what makes an incident as severe as it is, the weightiest first; the texts are harmless.
+
+    Each series that counts has a severity, and the worst of them is the incident's; errors on
+    ``WIDESPREAD`` entities make it critical. It does not fall before the incident has ended.
+    """
+    bad = [a for a in incident.anomalies if counts(a)]
+    failing = sorted({a.entity for a in bad if a.severe and a.severity >= Severity.ERROR})
+    points = []
+    if len(failing) >= WIDESPREAD:
+        named = ", ".join(failing[:WIDESPREAD])
+        more = f" and {len(failing) - WIDESPREAD} more" if len(failing) > WIDESPREAD else ""
+        points.append(f"critical: errors on {len(failing)} entities, {named}{more}")
+    elif incident.severity > max((a.severity for a in bad), default=incident.severity):
+        points.append(f"{incident.severity.label}: it was so before, what showed it is over")
+    ranked = sorted(bad, key=lambda a: (-a.severity, -a.severe, -a.surprise, a.series.id))
+    for a in ranked[:POINTS]:
+        felt = "felt" if a.severe else "unusual work"
+        points.append(f"{a.severity.label}: {_named(a)}, {felt}: {a.reason or a.kind}")
+    if len(ranked) > POINTS:
+        points.append(f"+{len(ranked) - POINTS} more that weigh less")
+    return [harmless(point) for point in points]
+
+
+def _named(anomaly: Anomaly) -> str:
+    where = "in" if anomaly.series.kind == "log" else "of"
+    return f"{anomaly.series.name} {where} {anomaly.entity}"
 
 
 def _usual(anomaly: Anomaly, unit: str) -> str:

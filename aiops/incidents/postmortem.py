@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from aiops.incidents.explanation import weighed
 from aiops.redaction import harmless, unmentioned
 from aiops.units import duration, quantity
 from aiops.wire import rfc3339, shown
@@ -47,6 +48,8 @@ def postmortem(
         lines.append(f"- looked after by {_text(incident.acknowledged_by)}")
     lines += ["", "## Timeline", "", *_timeline(incident, timeline)]
     lines += ["", "## Evidence", "", *_evidence(incident)]
+    lines += ["", "## Severity", ""]
+    lines += [f"- {_text(point)}" for point in weighed(incident)] or ["Nothing weighs."]
     lines += ["", "## Suspects", "", *_suspects(incident)]
     lines += ["", "## Changes", ""]
     lines += [

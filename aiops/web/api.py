@@ -11,7 +11,7 @@ from aiohttp import web
 
 from aiops import __version__
 from aiops.entities import as_entity
-from aiops.incidents.explanation import explained
+from aiops.incidents.explanation import explained, weighed
 from aiops.incidents.muting import hidden_by
 from aiops.model import ChangeEvent, Incident, State
 from aiops.moments import read_time
@@ -96,6 +96,7 @@ class Api:
             "muted_by": list(hidden_by(incident, active)),
             "series": series_json(incident),
             "evidence": [explained(anomaly) for anomaly in incident.anomalies],
+            "severity_points": weighed(incident),
         }
         return answer(to_json(incident) | people | {"story": tell(incident, calls)})
 

@@ -40,7 +40,7 @@ def test_it_holds_what_people_ask_afterwards() -> None:
         timeline=[(T, "opened"), (T + 900, "resolved")],
         messages=[(T + 1, "opened to ops: sent")],
     )
-    parts = ("Timeline", "Evidence", "Suspects", "Changes", "Notifications", "Similar incidents")
+    parts = ("Timeline", "Evidence", "Severity", "Suspects", "Changes", "Notifications", "Similar incidents")
 
     assert text.startswith("# errors in service cart\n")
     assert all(f"\n## {part}\n" in text for part in (*parts, "Cause and fix"))
