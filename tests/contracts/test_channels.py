@@ -137,6 +137,17 @@ async def test_a_receiver_that_is_down_is_tried_again(kind: str, tmp_path: Path)
         assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", sorted(set(RECEIVERS) - {"apprise", "email", "exec"}))
+async def test_what_is_too_large_on_the_way_is_given_up(kind: str, tmp_path: Path) -> None:
+    """A 413, also of a proxy before the receiver: the same bytes would be refused again."""
+    async with speaking(kind, tmp_path, mood="full") as (_, notifier):
+        with pytest.raises(Rejected) as caught:
+            await notifier.send(life()[0])
+
+        assert caught.value.reason == "too_large"
+        assert SECRET not in str(caught.value)
+
+
 @every
 async def test_a_silent_receiver_costs_the_timeout(kind: str, tmp_path: Path) -> None:
     """One that accepts and says nothing is left after the timeout and tried again."""

@@ -53,7 +53,8 @@ class No(Exception):
 class Service:
     """An HTTP receiver on the loopback; a subclass knows its forms, limits and ways to say no.
 
-    ``mood`` is ``well``, ``busy`` (429 in its own words), ``down`` (503), ``silent`` (accepts and
+    ``mood`` is ``well``, ``busy`` (429 in its own words), ``down`` (503), ``full`` (413 to whatever
+    comes), ``silent`` (accepts and
     says nothing), ``half`` (says yes and hangs before the end of its words) or ``broken`` (hangs
     up). When ``strict``, at most ``calls_allowed`` calls pass in ``per`` seconds of ``at``, the
     test's clock.
@@ -114,6 +115,8 @@ class Service:
             return web.Response()
         if self.mood == "half":
             return await self._half(request)
+        if self.mood == "full":
+            return web.Response(status=413, text="Request Entity Too Large")
         if self.mood == "down":
             return web.Response(status=503, text="<html>upstream</html>")
         if self.mood == "busy" or (self.strict and self.crowded(call)):
