@@ -18,11 +18,13 @@ _HEX_DASH = b"0123456789abcdefABCDEF-"
 MIN_ID = 7
 """Characters of the shortest id."""
 _MIXED_ID = 12
+_TURNS, _OF = 9, 4  # more turns than in four of nine places are not those of words
 _TINY = 1 << 11
 _MAX_VERDICTS = 16_384
 # What characters are, as bits: so the bits of a run are all that it holds. Only what ends a run
 # is less than a digit.
 _BLANK, _DIGIT, _HEX, _OTHER, _LOWER, _UPPER, _DASH = 1, 2, 4, 8, 16, 32, 64
+_CASED = _LOWER | _UPPER
 
 
 def _bits(char: str) -> int:
@@ -144,29 +146,38 @@ def _without_ids(piece: bytes, known: Verdicts) -> bytes:
     if not chosen.size:
         return piece
     # Each run, and what lies between it and the next.
-    edges = np.stack((places[chosen] + 1, places[chosen + 1]), axis=1)
-    held = np.bitwise_or.reduceat(bits, edges.ravel())[::2]
-    first, last = _ids(piece, edges - 1, held, known)
+    edges = np.stack((places[chosen] + 1, places[chosen + 1]), axis=1).ravel()
+    first, last = _ids(piece, bits, edges, digits[chosen], known)
     kept = zip([0, *last], [*first, len(piece)], strict=True)
     return b"0".join([piece[a:b] for a, b in kept])
 
 
 def _ids(
-    piece: bytes, edges: NDArray[np.intp], held: NDArray[np.uint8], known: Verdicts
+    piece: bytes,
+    bits: NDArray[np.uint8],
+    edges: NDArray[np.intp],
+    digits: NDArray[np.intp],
+    known: Verdicts,
 ) -> tuple[list[int], list[int]]:
     """Return where ids begin and end; ``is_id`` is asked only where bits do not decide."""
-    begins, ends = edges[:, 0], edges[:, 1]
+    held = np.bitwise_or.reduceat(bits, edges)[::2]
+    begins, ends = edges[::2] - 1, edges[1::2] - 1
     length = ends - begins
     is_hex = held & _OTHER == 0
-    case = held & (_LOWER | _UPPER)
-    mixed = (case == 0) | (case == _LOWER | _UPPER)
+    case = held & _CASED
+    mixed = (case == 0) | (case == _CASED)
     # A shorter one was chosen because it is a word.
     sure = is_hex & ((length > MIN_ID) | ((length < MIN_ID) & (held & _DASH == 0)))
     asked = ~sure & ((is_hex & (length == MIN_ID)) | (mixed & (length >= _MIXED_ID)))
-    places = np.flatnonzero(asked)
-    if places.size:
-        runs = [piece[a:b] for a, b in edges[places].tolist()]
-        sure[places] = np.fromiter(map(known.__getitem__, runs), dtype=bool, count=places.size)
+    if np.count_nonzero(asked):
+        case = bits & _CASED
+        turn = np.zeros(len(bits), np.bool_)
+        np.equal(case[:-1] ^ case[1:], _CASED, out=turn[:-1])
+        turns = np.add.reduceat(turn, edges, dtype=np.int32)[::2]
+        sure |= asked & ~is_hex & ((turns + 2 * digits) * _TURNS >= length * _OF)
+        places = np.flatnonzero(asked & ~sure)
+        runs = zip(begins[places].tolist(), ends[places].tolist(), strict=True)
+        sure[places] = [known[piece[a:b]] for a, b in runs]
     return begins[sure].tolist(), ends[sure].tolist()
 
 
@@ -181,7 +192,7 @@ def is_id(run: bytes) -> bool:
         return False
     case = run.translate(_CASE)
     turns = case.count(b"aA") + case.count(b"Aa") + 2 * digits
-    if turns * 9 >= length * 4:
+    if turns * _TURNS >= length * _OF:
         return True
     pieces = _JOINT.split(run)
     odd = sum(len(piece) for piece in pieces if not _is_ordinary(piece))
