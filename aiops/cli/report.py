@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiops.cli.evidence import EACH, Key
 from aiops.cli.plot import Dot, render_plot
+from aiops.incidents.explanation import weighed
 from aiops.incidents.passed import why_not
 from aiops.redaction import harmless
 from aiops.units import duration, quantity
@@ -97,6 +98,7 @@ def _incident(incident: Incident, plots: Mapping[Key, Sequence[Dot]]) -> str:
         f"<section><h2>{_text(incident.title)}</h2>",
         f'<p class="quiet">{what}; {rfc3339(start)}{ended}</p>',
         f"<p>Affects {', '.join(_text(e, 80) for e in incident.entities[:ROWS])}.</p>",
+        _listed("Severity", [_text(point) for point in weighed(incident)]),
         _suspects(incident),
         _listed(
             "Changes",

@@ -111,7 +111,13 @@ def test_everything_is_on_the_page() -> None:
 
     assert {"polygon", "polyline", "circle", "rect"} <= read.tags
     for words in (
-        *("12 lines, 34 values: 1 incidents, 1 told.", "Timeline", "Suspects", "Changes"),
+        *(
+            "12 lines, 34 values: 1 incidents, 1 told.",
+            "Timeline",
+            "Severity",
+            "Suspects",
+            "Changes",
+        ),
         *("Evidence", "Lines", "Seen before", "Not told", "nearly"),
     ):
         assert words in said, words

@@ -48,6 +48,21 @@ def test_counters_are_judged_as_rates() -> None:
     assert 50.0 < found.actual < 70.0
 
 
+def test_what_is_done_every_hour_is_expected_at_its_minute() -> None:
+    """An hourly job is usual where it always runs; at another minute it is a departure."""
+    metrics, noise = MetricDetection(multivariate="", drift=""), np.random.default_rng(1)
+    columns = SeriesSet((Series("service:cart", "jobs_active"),))
+    midnight, day, step = T - T % 86400.0, 86400.0, 300.0
+    found = []
+    for n in range(int((4 * day + 7200.0) / step)):
+        at = midnight + n * step
+        runs = at % 3600.0 < step or 0.0 <= at - midnight - 4 * day - 5400.0 < 1200.0
+        value = np.array([10.0 + 8.0 * runs + 0.5 * noise.standard_normal()])
+        found += metrics.judge(Points("shop", at, columns, value, step), 6.0)
+    assert found
+    assert min(a.at for a in found) >= midnight + 4 * day + 5400.0
+
+
 def test_a_gap_is_no_burst() -> None:
     """After a time nobody watched, the first difference is unknown."""
     scrapes = Scrapes()
