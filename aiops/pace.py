@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 PACES = 3.0  # samples: what is seen rarely belongs together over a longer time …
@@ -20,9 +19,9 @@ class Footprint:
 
     id: str
     started: float
-    entities: Mapping[str, float]
-    series: Mapping[str, float]
-    onsets: Mapping[str, float]
+    entities: dict[str, float]
+    series: dict[str, float]
+    onsets: dict[str, float]
 
 
 def reach(pace: float, window: float) -> float:

@@ -50,11 +50,13 @@ class Placement:
     def place(self, found: Sequence[Anomaly]) -> list[Transition]:
         """Absorb anomalies in the order of (at, series) and return what followed."""
         done: list[Transition] = []
-        grouping, ledger = self.grouping, self.ledger
+        grouping, ledger, entities = self.grouping, self.ledger, self.entities
+        for kind, count in Counter([a.kind for a in found]).items():
+            self.facts[f"anomaly:{kind}"] += count
         for one in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
             anomaly = grouping.dated(one)
-            self.facts[f"anomaly:{anomaly.kind}"] += 1
-            self.know(anomaly.series.entity)
+            if anomaly.series.entity not in entities:
+                self.know(anomaly.series.entity)
             if moved := ledger.moved():
                 grouping.follow(moved)
             where = grouping.homes(anomaly)

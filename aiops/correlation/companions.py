@@ -108,7 +108,11 @@ class Companions:
             del self._entities[next(iter(self._entities))]
             self._facts["companions_forgotten"] += 1
         self._entities[entity] = 1.0 + _faded(count, since - last), since
-        company = [(at, e) for at, e in self._recent if abs(since - at) <= NEAR and e != entity]
+        company = [
+            (at, other)
+            for at, other in self._recent
+            if -NEAR <= since - at <= NEAR and other != entity
+        ]
         self._recent.append((since, entity))
         if len(company) < CROWD:
             for at, other in company:

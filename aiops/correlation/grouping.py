@@ -32,6 +32,7 @@ STEP = 0.1  # less for every call between two entities
 SIBLINGS = 0.7  # both call the same one
 TOGETHER = 0.5  # somebody calls both
 STRANGERS = 0.6  # nobody knows
+_INFO = Severity.INFO  # an enumeration's own look-up costs more than the comparison
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 _VERSION = 1
 
@@ -103,13 +104,14 @@ class Grouping:
 
     def learn(self, anomaly: Anomaly, homes: Sequence[str]) -> None:
         """Learn from where an anomaly belongs: whose company it is, how late its source tells."""
-        if anomaly.severity <= Severity.INFO or anomaly.surprise < WEAK:
+        if anomaly.severity <= _INFO or anomaly.surprise < WEAK:
             return
-        self.companions.see(anomaly.entity, anomaly.since)
+        entity = anomaly.series.entity
+        self.companions.see(entity, anomaly.since)
         to = self._nearby.prints.get(homes[0]) if homes else None
         if to is None or anomaly.series.id in to.series:
             return
-        entity, onsets = anomaly.entity, to.onsets
+        onsets = to.onsets
         near = [entity]
         if self.topology.knows(entity):
             near += [*self.topology.callees(entity), *self.topology.callers(entity)]

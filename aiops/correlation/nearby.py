@@ -6,8 +6,7 @@ of answers is forgotten with every change, which costs less than to carry each c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -80,10 +79,13 @@ class Nearby:
         """Note an incident at the entities that are new in it."""
         known = place.entities
         here = to.entities if place.wide else to.onsets
-        if len(here) == len(known):
+        more = len(here) - len(known)
+        if not more:
             return
+        newest = next(reversed(here), "")
+        one = more == 1 and newest not in known  # nearly always, and sooner found
         at, knows = self._held if place.wide else self._at, self.topology.knows
-        for entity in here.keys() - known:
+        for entity in (newest,) if one else here.keys() - known:
             known.add(entity)
             at.setdefault(entity, set()).add(name)
             if not place.wide and not knows(entity):
@@ -115,29 +117,36 @@ class Nearby:
 
     # --- asking -----------------------------------------------------------------------------
 
-    def near(self, anomaly: Anomaly, company: Iterable[str]) -> AbstractSet[str]:
+    def near(self, anomaly: Anomaly, company: Collection[str]) -> Collection[str]:
         """Return the incidents that a link is possible to; *company* falls ill with its entity."""
-        entity = anomaly.series.entity
-        names = self._around.get(entity)
-        if names is None:
-            names = self._by_graph(entity)
-        more: list[Iterable[str]] = [self._at[other] for other in company if other in self._at]
+        entity, at = anomaly.series.entity, self._at
         strange = not self.topology.knows(entity)
+        parts: list[Collection[str]] = []
+        if strange:
+            own = at.get(entity), self._held.get(entity)
+            parts += [names for names in own if names]
+        else:
+            parts.append(self._by_graph(entity))
+        if company:
+            parts += [at[other] for other in company if other in at]
         if strange or self._strange:
             spread = reach(anomaly.pace / PACES, STRANGER_SECONDS)
             first = int((anomaly.since - spread) // _BUCKET)
             last = int((anomaly.since + spread) // _BUCKET)
-            begun = (self._begun[n] for n in range(first, last + 1) if n in self._begun)
-            more += begun if strange else (here.keys() & self._strange for here in begun)
-        return names.union(*more) if more else names
+            for bucket in range(first, last + 1):
+                begun = self._begun.get(bucket)
+                if begun:
+                    parts.append(begun if strange else begun.keys() & self._strange)
+        return parts[0] if len(parts) == 1 else set().union(*parts)
 
     def _by_graph(self, entity: str) -> set[str]:
         """Return the incidents of an entity and of those the graph knows it has to do with."""
-        at, everyone = self._at, self.topology.kin(entity).everyone
-        found = {*at.get(entity, ()), *self._held.get(entity, ())}
-        if everyone:
-            found.update(*(at[e] for e in everyone & at.keys()))
-        if len(self._around) >= MAX_KEPT:
-            self._around.clear()
-        self._around[entity] = found
+        found = self._around.get(entity)
+        if found is None:
+            at = self._at
+            found = {*at.get(entity, ()), *self._held.get(entity, ())}
+            found.update(*(at[e] for e in self.topology.kin(entity).everyone & at.keys()))
+            if len(self._around) >= MAX_KEPT:
+                self._around.clear()
+            self._around[entity] = found
         return found

@@ -28,6 +28,7 @@ QUIET = 1.5  # paces without a sign, and PERSISTS at least: it seems to be over
 STATES = 21
 HIGH, LOW = 0.20, 0.05
 NEW, OLD = 1.2, 0.8  # weights of the newest and the oldest change of state
+FEWEST = HIGH * (STATES - 1) / NEW  # changes of state: fewer are no flapping, however new
 CALM = 2.0
 FORGETS = 4.0  # departures over which the usual length is a mean
 LASTS = 2.0  # times its usual length: a departure that has outlasted it
@@ -122,7 +123,7 @@ class Firing:
         lasted = known.last - known.since
         usual = lasted if known.usual is None else known.usual
         known.usual = usual + (lasted - usual) / FORGETS
-        if not known.flaps(at):
+        if known.flaps_since is not None and not known.flaps(at):
             known.flaps_since = None
         turns = [*known.turns, known.last, at]
         oldest = at - STATES * known.hold
@@ -131,7 +132,7 @@ class Firing:
         known.turns, known.since, known.last = turns[-MAX_TURNS:], at, at
         if known.flaps_since is not None:
             known.times += 1
-        elif known.share(at) >= HIGH:
+        elif len(known.turns) >= FEWEST and known.share(at) >= HIGH:
             known.flaps_since, known.times = known.turns[0], known.departures
             self._facts["series_flapping"] += 1
 

@@ -58,6 +58,7 @@ class Ledger:
         self._rank = rank
         self._records: dict[str, Record] = {}
         self._moved: dict[str, None] = {}
+        self._parted: dict[str, None] = {}  # by a person: they may hold less than before
         self._unsettled: dict[str, tuple[float, float]] = {}  # candidates that grew: when, pace
         self._returned: set[str] = set()
         self._changes: list[ChangeEvent] = []
@@ -74,9 +75,14 @@ class Ledger:
         return [r.footprint() for r in self._records.values() if r.state is not State.RESOLVED]
 
     def moved(self) -> list[tuple[str, Footprint | None]]:
-        """Return the footprints that changed since last asked, ``None`` for what takes no more."""
+        """Return the footprints that changed since last asked, ``None`` for what takes no more.
+
+        What a person took apart comes twice: without a footprint, then with the one that is left.
+        """
         moved, self._moved = self._moved, {}
-        return [(name, self._footprint(name)) for name in moved]
+        parted: list[tuple[str, Footprint | None]] = [(name, None) for name in self._parted]
+        self._parted.clear()
+        return [*parted, *((name, self._footprint(name)) for name in moved)]
 
     def _footprint(self, name: str) -> Footprint | None:
         record = self._records.get(name)
@@ -91,7 +97,8 @@ class Ledger:
 
     def take(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Transition]:
         """Add an anomaly as ``absorb`` does, but leave it to ``settle`` what a candidate is."""
-        anomaly = after_change(anomaly, self._changes, self.settings.grace)
+        if self._changes:
+            anomaly = after_change(anomaly, self._changes, self.settings.grace)
         anomaly = self.lessons.weigh(as_usual(anomaly, self._habits, self.facts))
         at, matters = anomaly.at, counts(anomaly)
         self._now = max(self._now, at)
@@ -118,6 +125,8 @@ class Ledger:
         found = [records[name] for name in homes if name in records]
         if self._returned:
             found += self._awaiting(anomaly, homes)
+        if not found:
+            return found
         return [r for r in found if r.state is not _RESOLVED and entity not in r.without]
 
     def settle(self, gate: Callable[[float], Gate]) -> list[Transition]:
@@ -165,6 +174,7 @@ class Ledger:
             return [self._resolve(record, max(command.at, record.updated))]
         done = obey(command, record, Hands(self._records, self._emit, self._take, self.facts))
         self._moved.update(dict.fromkeys(self._records))
+        self._parted.update(self._moved)
         return done
 
     def advance(self, at: float) -> list[Transition]:

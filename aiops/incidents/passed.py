@@ -12,21 +12,21 @@ class Passed:
     """Remember the ``MOST`` nearest misses of one run; nothing is decided by it, nor saved."""
 
     def __init__(self) -> None:
-        self._near: list[tuple[float, Incident]] = []
+        self._near: list[tuple[float, Record]] = []
 
     def note(self, record: Record) -> None:
-        """Take a candidate that is let go; it is kept when it was nearer than the others."""
+        """Take a candidate that nobody changes any more; kept when nearer than the others."""
         how_near = nearness(record)
         if how_near <= 0.0 or (len(self._near) >= MOST and how_near <= self._near[-1][0]):
             return
-        self._near.append((how_near, record.picture()))
-        self._near.sort(key=lambda pair: (-pair[0], pair[1].updated_at, pair[1].id))
+        self._near.append((how_near, record))
+        self._near.sort(key=lambda pair: (-pair[0], pair[1].updated, pair[1].id))
         del self._near[MOST:]
 
     @property
     def pictures(self) -> list[Incident]:
         """Return the nearest misses, the nearest first."""
-        return [incident for _, incident in self._near]
+        return [record.picture() for _, record in self._near]
 
 
 def nearness(record: Record) -> float:
