@@ -14,6 +14,8 @@ _WORDS_OF_LINES = _WORDS.replace(b"\n", b"")
 _SPLIT = re.compile(rb"([ \t=:,;()\[\]{}\"'|]|<(?!\*>)|(?<!<\*)>)")
 _RUN = re.compile(rb"(?<![^\s=:,;()\[\]{}\"'|])<\*>(?:[ ,;]+<\*>)+(?![^\s=:,;()\[\]{}\"'|])")
 _LIST = re.compile(rb"(?<=\[)[\w./@+-]+(?:[,;] ?[\w./@+-]+)+(?=\])")
+_BEFORE_VALUES = frozenset((b"=", b"[", b'"'))
+_LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 _QUOTED = re.compile(rb"(?<==\")[^\"<>]*(?=\")")
 # Separators inside a run or a list are no delimiters: control characters stand in for them.
 _HIDE = bytes.maketrans(b" ,;:=()[]{}|'", bytes(range(14, 27)))
@@ -102,7 +104,8 @@ def _hide(found: re.Match[bytes]) -> bytes:
 
 def value_places(fields: tuple[bytes, ...]) -> tuple[int, ...]:
     """Return the places of the values of ``key=value``, ``key="value"`` and ``key=[a, b]``."""
-    return tuple(place for place in range(2, len(fields), 2) if _is_value(fields, place))
+    after = [place for place in range(1, len(fields), 2) if fields[place] in _BEFORE_VALUES]
+    return tuple([place + 1 for place in after if _is_value(fields, place + 1)])
 
 
 def _is_value(fields: tuple[bytes, ...], place: int) -> bool:
@@ -138,7 +141,8 @@ class Evidence:
         words = [value for value in values if value != WILD]
         before = around[place - 1] if place else b""
         named_by = around[place - 2] if place > 1 else b""
-        anchors = sum(_is_word(around[i]) for i in range(0, len(around), 2) if i != place)
+        anchors = len(list(filter(_LETTER.search, around[::2])))
+        anchors -= _is_word(around[place])
         if not anchors:
             return _NEVER
         if named_by[-3:] == WILD and all(word in _UNITS for word in words):
@@ -165,8 +169,7 @@ class Evidence:
 
 def _is_word(field: bytes) -> bool:
     """Say whether a field carries meaning: letters, not only marks and wildcards."""
-    text = field.replace(WILD, b"")
-    return any(byte > 127 or 65 <= byte <= 90 or 97 <= byte <= 122 for byte in text)
+    return _LETTER.search(field) is not None
 
 
 def _is_name(word: bytes) -> bool:

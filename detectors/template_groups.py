@@ -14,6 +14,7 @@ _BY_AGE = attrgetter("last", "count", "seed")
 _CHAIN = re.compile(r"<\*>(?:<\*>)+")
 # Shared, because every cluster names the same few places.
 _ONE_PLACE: tuple[tuple[int, ...], ...] = tuple((2 * i,) for i in range(128))
+_NUMBERS = tuple(i.to_bytes(3) for i in range(128))
 
 
 @dataclass(slots=True, eq=False)
@@ -59,11 +60,15 @@ class Cluster:
         if self.around is None:
             # Hashes of tuples are no good here: their sums hardly change when two words change
             # places. The number goes behind the word, and the hash of bytes mixes it in.
-            parts = [hash(word + i.to_bytes(3)) for i, word in enumerate(self.fields[::2])]
+            words = self.fields[::2]
+            numbers, places = _NUMBERS, _ONE_PLACE
+            if len(words) > len(places):
+                numbers = tuple(i.to_bytes(3) for i in range(len(words)))
+                places = tuple((2 * i,) for i in range(len(words)))
+            parts = [hash(word + i) for word, i in zip(words, numbers, strict=False)]
             total = sum(parts)
             around: list[tuple[int, tuple[int, ...]]] = [
-                (total - part, _ONE_PLACE[i] if i < len(_ONE_PLACE) else (2 * i,))
-                for i, part in enumerate(parts)
+                (total - part, place) for part, place in zip(parts, places, strict=False)
             ]
             values = self.values()
             if len(values) > 1:
@@ -209,4 +214,6 @@ def without(fields: tuple[bytes, ...], holes: tuple[int, ...]) -> tuple[bytes, .
 
 
 def common(one: tuple[bytes, ...], two: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    return tuple(a if a == b else WILD for a, b in zip(one, two, strict=True))
+    if one == two:
+        return one
+    return tuple([a if a == b else WILD for a, b in zip(one, two, strict=True)])
