@@ -42,6 +42,23 @@ def test_an_innocent_change_is_not_the_cause() -> None:
     assert not any("mail" in s.entity for s in first(world).incident.suspects)
 
 
+def test_a_version_that_a_metric_states_is_the_change() -> None:
+    """Nobody told of the deploy; its info metric did, and a rolling update is one change."""
+    world = World(calls=CALLS)
+    for minute in range(10):
+        world.until(60.0 * minute)
+        old, new = (f'cart_build_info{{version="{v}"}}' for v in ("1.2", "1.3"))
+        world.state("cart", *((old,) if minute < 5 else (old, new) if minute < 8 else (new,)))
+    world.fire("cart")
+    world.until(660)
+    world.end("cart")
+    world.until(2400)
+
+    assert [(at, kind) for at, _, kind in world.told] == [(570.0, "opened"), (970.0, "resolved")]
+    assert [c.title for c in first(world).incident.changes] == ["version 1.2 -> 1.3"]
+    assert "likely cause: deploy version 1.2 -> 1.3 on service cart" in story(first(world))
+
+
 def test_a_change_alone_tells_nothing() -> None:
     """Most changes harm nobody: nobody hears of them."""
     world = World(calls=CALLS)

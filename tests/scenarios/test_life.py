@@ -65,6 +65,23 @@ def test_one_fault_that_spreads_is_one_story() -> None:
     assert set(world.said[-1].incident.entities) == {"service:db", "service:cart", "service:web"}
 
 
+def test_an_effect_is_never_told_beside_its_cause() -> None:
+    """Who calls what still fails begins to suffer half an hour later: that story grows."""
+    world = World(calls=SHOP)
+    world.fire("db")
+    world.until(1800)
+    world.fire("web", "Latency", "warning")
+    world.fire("search", "Errors")
+    world.until(2400)
+    for name, what in (("db", "Errors"), ("search", "Errors"), ("web", "Latency")):
+        world.end(name, what)
+    world.until(4800)
+
+    assert [kind for _, _, kind in world.told] == ["opened", "updated", "resolved"]
+    assert len({t.incident.id for t in world.said if t.tell}) == 1
+    assert world.said[-1].incident.suspects[0].entity == "service:db"
+
+
 def test_two_faults_apart_are_two_stories() -> None:
     """Services that have nothing to do with each other fail in stories of their own."""
     world = World(calls={"cart": ["cart-db"], "mail": ["mail-db"]})

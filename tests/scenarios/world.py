@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from aiops.delivery import Route, plan_batch
 from aiops.engine import Engine, EngineSettings
 from aiops.incidents.ledger import LedgerSettings
-from aiops.model import Alert, ChangeEvent, Command, Incident, Severity, State, Tick, Transition
+from aiops.model import (
+    Alert,
+    ChangeEvent,
+    Command,
+    Incident,
+    Points,
+    Series,
+    SeriesSet,
+    Severity,
+    State,
+    Tick,
+    Transition,
+)
 
 T = 1_767_600_000.0  # 2026-01-05 08:00 UTC, a Monday
 STEP = 10.0
@@ -49,6 +63,12 @@ class World:
     def change(self, entity: str, title: str, at: float) -> None:
         """Tell now of a deploy that was made then."""
         self._take(self.engine.feed(ChangeEvent(T + at, "deploy", entity, title)))
+
+    def state(self, service: str, *names: str) -> None:
+        """Scrape metrics of a service that are 1, as those that state something are."""
+        columns = SeriesSet(tuple(Series(f"service:{service}", name) for name in names))
+        ones = np.ones(len(names))
+        self._take(self.engine.feed(Points(f"scrape:{service}", T + self.at, columns, ones, STEP)))
 
     def until(self, at: float) -> None:
         """Let time pass."""
