@@ -8,13 +8,21 @@ PACES = 3.0  # samples: what is seen rarely belongs together over a longer time 
 SLOWEST = 900.0  # … but no longer than samples this many seconds apart ask for
 
 
+@dataclass(slots=True)
+class Growth:
+    """When the newest departure of an incident began."""
+
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """Where and when an incident was seen: what correlation needs to know of it.
 
     ``entities`` and ``series`` say when each was last seen, ``onsets`` when the newest series of
-    each entity began to depart, as far as it counts. The mappings go on with the incident, so
-    another one is needed only when ``started`` changes.
+    each entity began to depart, as far as it counts; ``growth`` when the newest departure of an
+    open incident did, ``None`` while it is not open. All of them go on with the incident, so
+    another one is needed only when ``started`` changes or it opens.
     """
 
     id: str
@@ -22,6 +30,7 @@ class Footprint:
     entities: dict[str, float]
     series: dict[str, float]
     onsets: dict[str, float]
+    growth: Growth | None = None
 
 
 def reach(pace: float, window: float) -> float:

@@ -12,9 +12,10 @@ from aiops.correlation.grouping import Grouping
 from aiops.correlation.nearby import STRANGER_SECONDS
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
+from aiops.correlation.waves import explains
 from aiops.incidents.ledger import Ledger, LedgerSettings
 from aiops.incidents.opening import Gate
-from aiops.model import Anomaly, ChangeEvent, Suspect, Transition
+from aiops.model import Anomaly, ChangeEvent, Incident, Suspect, Transition
 from aiops.pace import PACES, reach
 from detectors.calibrate import budget_threshold
 
@@ -32,7 +33,7 @@ class Placement:
         window: float,
         max_entities: int,
     ) -> None:
-        self.ledger = Ledger(ledger, self._rank)
+        self.ledger = Ledger(ledger, self._rank, self._explains)
         self.budget = budget
         self.entities: set[str] = set()
         self.facts: Counter[str] = Counter()
@@ -60,8 +61,8 @@ class Placement:
             if moved := ledger.moved():
                 grouping.follow(moved)
             where = grouping.homes(anomaly)
-            grouping.learn(anomaly, where)
-            done += ledger.take(anomaly, where)
+            grouping.learn(anomaly, where.names)
+            done += ledger.take(anomaly, where.names, where.beside)
         return done + ledger.settle(self._gate)
 
     def _gate(self, pace: float) -> Gate:
@@ -106,6 +107,9 @@ class Placement:
 
     def _has_outlasted(self, anomaly: Anomaly) -> bool:
         return self.ledger.firing.has_outlasted(anomaly, LASTING)
+
+    def _explains(self, host: Incident, wave: Incident, at: float) -> bool:
+        return explains(host, wave, self.topology, partial(self.ledger.firing.goes_on, at=at))
 
     def _rank(
         self, anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent]

@@ -16,6 +16,7 @@ from aiops.correlation.companions import Companions
 from aiops.correlation.gate import WEAK
 from aiops.correlation.nearby import MAX_ENTITIES, STRANGER_SECONDS, Nearby
 from aiops.correlation.onsets import Onsets
+from aiops.correlation.waves import is_wave
 from aiops.model import Anomaly, Section, Severity
 from aiops.pace import PACES, reach
 
@@ -43,6 +44,16 @@ class _Lags(NamedTuple):
     tau: float
     sample: float
     window: float
+
+
+class Homes(NamedTuple):
+    """Where an anomaly belongs, and *beside* which open incident it began as a wave, if any."""
+
+    names: Sequence[str]
+    beside: str = ""
+
+
+_NOWHERE = Homes(())
 
 
 class Grouping:
@@ -77,7 +88,7 @@ class Grouping:
         onset = self._onsets.of(anomaly)
         return anomaly if onset == anomaly.since else replace(anomaly, since=onset)
 
-    def homes(self, anomaly: Anomaly) -> list[str]:
+    def homes(self, anomaly: Anomaly) -> Homes:
         """Return the ids of the incidents an anomaly belongs to, the strongest link first.
 
         It makes one of several only where they began within a window and its links are alike:
@@ -86,21 +97,25 @@ class Grouping:
         key, entity = anomaly.series.id, anomaly.series.entity
         near = self._nearby.near(anomaly, self.companions.of(entity))
         if not near:
-            return []
+            return _NOWHERE
         lags, prints = self._lags(anomaly), self._nearby.prints
         found: list[tuple[float, float, str]] = []
+        waves: list[tuple[float, float, str]] = []
         for name in near:
             to = prints[name]
             if len(to.onsets) >= MAX_ENTITIES and key not in to.series and entity not in to.onsets:
                 continue
             score = self._link(anomaly, key, to, lags)
             if score >= LINK:
-                found.append((-score, to.started, name))
+                which = waves if is_wave(anomaly, to, lags.tau) else found
+                which.append((-score, to.started, name))
+        beside = min(waves)[2] if waves else ""
         if len(found) < 2:
-            return [name for _, _, name in found]
+            return Homes([name for _, _, name in found], beside)
         found.sort()
         least, began = RIVAL * found[0][0], found[0][1]
-        return [n for s, at, n in found if s <= least and abs(at - began) <= lags.window]
+        names = [n for s, at, n in found if s <= least and abs(at - began) <= lags.window]
+        return Homes(names, beside)
 
     def learn(self, anomaly: Anomaly, homes: Sequence[str]) -> None:
         """Learn from where an anomaly belongs: whose company it is, how late its source tells."""

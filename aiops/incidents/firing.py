@@ -164,6 +164,11 @@ class Firing:
         known = self._known.get(series)
         return known is not None and known.flaps(at)
 
+    def goes_on(self, series: str, at: float) -> bool:
+        """Return whether a series still departs at *at*, not only seems to have ended."""
+        known = self._known.get(series)
+        return known is not None and _phase(known, at) in (Phase.PENDING, Phase.FIRING)
+
     def calm_at(self, series: str) -> float:
         """Return when a series that shows no further sign does not flap any more."""
         known = self._known.get(series)

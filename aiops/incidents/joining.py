@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiops.incidents.record import LIVE, Record
-from aiops.model import State
+from aiops.model import Incident, State
+
+Explains = Callable[[Incident, Incident, float], bool]
+"""Whether an open incident explains what began beside it, seen from a time."""
 
 
 def foremost(living: Sequence[Record]) -> Record | None:
@@ -20,8 +23,19 @@ def foremost(living: Sequence[Record]) -> Record | None:
 
 
 def may_join(into: Record, other: Record) -> bool:
-    """Return whether two are one: candidates at once, open ones when they share symptoms."""
+    """Return whether two are one: candidates at once, open ones when they share symptoms.
+
+    What began beside an incident is weighed once it has enough evidence, not before.
+    """
+    if other.beside == into.id or into.beside == other.id:
+        return False
     return other.state not in LIVE or not into.symptoms().isdisjoint(other.symptoms())
+
+
+def host_of(record: Record, records: Mapping[str, Record]) -> Record | None:
+    """Return the open incident that a candidate began beside, while it is open."""
+    host = records.get(record.beside)
+    return host if host is not None and host.state in LIVE else None
 
 
 def join(into: Record, other: Record) -> int:

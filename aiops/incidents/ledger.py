@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,13 +12,13 @@ import msgspec
 from aiops.incidents.expected import after_change, as_usual, remember
 from aiops.incidents.firing import Firing
 from aiops.incidents.habits import Habits
-from aiops.incidents.joining import foremost, join, may_join
+from aiops.incidents.joining import Explains, foremost, host_of, join, may_join
 from aiops.incidents.lessons import WORDS, Lessons
-from aiops.incidents.opening import Gate, Opens, is_enough
+from aiops.incidents.opening import Gate, Opens, candidate, is_enough, longest_waiting
 from aiops.incidents.passed import Passed
 from aiops.incidents.people import Hands, obey, overdue
 from aiops.incidents.record import LIVE, MAX_SERIES, Record, counts
-from aiops.incidents.returning import awaits, calm_at, flaps, same_as_before
+from aiops.incidents.returning import awaits, calm_at, flaps, reopen, same_as_before
 from aiops.incidents.settings import LedgerSettings
 from aiops.incidents.telling import becomes_critical, is_due, note_told
 from aiops.model import (
@@ -39,7 +38,7 @@ from aiops.pace import Footprint, reach
 __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
 
 MAX_CHANGES = 10  # in one story
-_VERSION = 6
+_VERSION = 7
 # An enumeration's own look-up costs more than what is done with it.
 _CANDIDATE, _RESOLVED, _CRITICAL = State.CANDIDATE, State.RESOLVED, Severity.CRITICAL
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
@@ -52,10 +51,13 @@ class Ledger:
 
     name = "ledger"  # of its section
 
-    def __init__(self, settings: LedgerSettings, rank: Rank) -> None:
+    def __init__(
+        self, settings: LedgerSettings, rank: Rank, explains: Explains = lambda *_: True
+    ) -> None:
         self.facts: Counter[str] = Counter()
         self.settings = settings
         self._rank = rank
+        self._explains = explains
         self._records: dict[str, Record] = {}
         self._moved: dict[str, None] = {}
         self._parted: dict[str, None] = {}  # by a person: they may hold less than before
@@ -95,8 +97,11 @@ class Ledger:
         """
         return [*self.take(anomaly, homes), *self.settle(lambda _: Gate(opens))]
 
-    def take(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Transition]:
-        """Add an anomaly as ``absorb`` does, but leave it to ``settle`` what a candidate is."""
+    def take(self, anomaly: Anomaly, homes: Sequence[str], beside: str = "") -> list[Transition]:
+        """Add an anomaly as ``absorb`` does, but leave it to ``settle`` what a candidate is.
+
+        *beside* is the open incident that it is near to and yet no part of, as far as is known.
+        """
         if self._changes:
             anomaly = after_change(anomaly, self._changes, self.settings.grace)
         anomaly = self.lessons.weigh(as_usual(anomaly, self._habits, self.facts))
@@ -110,12 +115,12 @@ class Ledger:
             if not matters:
                 return []
             record = self._candidate(anomaly)
+        if beside and record.state is _CANDIDATE and not record.beside:
+            record.beside = beside
         done = self._merge(record, living, at) if len(living) > 1 else []
         self._add(record, anomaly)
         if record.state is not _CANDIDATE:
-            if becomes_critical(record, at):
-                done.append(self._emit(record, TransitionKind.ESCALATED, at))
-            return done
+            return [*done, *self._escalate(record, at)]
         self._unsettled[record.id] = (at, anomaly.pace)
         return done
 
@@ -147,7 +152,7 @@ class Ledger:
             elif record.ready_at is None:
                 record.ready_at = at
                 if self.settings.patience <= 0.0:
-                    done.append(self._open(record, at))
+                    done += self._begin(record, at)
         return done
 
     def change(self, event: ChangeEvent) -> None:
@@ -165,10 +170,6 @@ class Ledger:
         if record is None or record.state not in LIVE:
             self.facts["command_without_target"] += 1
             return []
-        if command.kind == "ack" and record.state is State.OPEN:
-            record.acknowledged_at = command.at
-            record.state, record.acknowledged_by = State.ACKNOWLEDGED, command.by
-            return [self._emit(record, TransitionKind.ACKNOWLEDGED, command.at)]
         if command.kind == "resolve":
             record.fix = command.args.get("note", record.fix)
             return [self._resolve(record, max(command.at, record.updated))]
@@ -186,10 +187,9 @@ class Ledger:
             if record.state is State.CANDIDATE:
                 if record.ready_at is not None:
                     if at - record.ready_at >= self.settings.patience:
-                        done.append(self._open(record, at))
+                        done += self._begin(record, at)
                 elif silent > quiet:
-                    self.passed.note(record)
-                    self._forget(record.id)
+                    self._fade(record)
                     continue
             if record.state is State.RESOLVED:
                 if silent > self.settings.close_after:
@@ -240,8 +240,8 @@ class Ledger:
     @property
     def longest_quiet(self) -> float:
         """Return after how many seconds without news everything that is open has ended."""
-        quiet = [self._quiet(r) for r in self._records.values()]
         every = self._records.values()
+        quiet = map(self._quiet, every)
         calm = [calm_at(r, every, self.firing, self._now) - self._now for r in every]
         return max([*quiet, *calm], default=self.settings.resolve_after)
 
@@ -253,8 +253,7 @@ class Ledger:
     def _awaiting(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
         """Return the incidents that are no home of an anomaly and wait for its series."""
         back = [self._records[name] for name in sorted(self._returned.difference(homes))]
-        every = self._records.values()
-        return [record for record in back if awaits(record, every, anomaly, self.firing)]
+        return [r for r in back if awaits(r, self._records.values(), anomaly, self.firing)]
 
     def _forget(self, name: str) -> None:
         del self._records[name]
@@ -262,23 +261,14 @@ class Ledger:
         self._moved[name] = None
 
     def _candidate(self, anomaly: Anomaly) -> Record:
-        if len(self._records) >= self.settings.max_candidates:
-            self._make_room()
-        name = "inc_" + hashlib.blake2b(anomaly.id.encode(), digest_size=6).hexdigest()
-        if name in self._records:
-            # The departure that began a resolved incident goes on: it is another incident.
-            again = f"{anomaly.id}@{anomaly.at:.3f}".encode()
-            name = "inc_" + hashlib.blake2b(again, digest_size=6).hexdigest()
-        record = Record(name, State.CANDIDATE, anomaly.since, anomaly.at)
-        self._records[name] = record
-        self._moved[name] = None
-        return record
-
-    def _make_room(self) -> None:
-        waiting = [r for r in self._records.values() if r.state is _CANDIDATE]
-        if len(waiting) >= self.settings.max_candidates:
-            self._forget(min(waiting, key=lambda r: (r.updated, r.id)).id)
+        late = longest_waiting(self._records, self.settings.max_candidates)
+        if late is not None:
+            self._forget(late.id)
             self.facts["candidates_dropped"] += 1
+        record = candidate(anomaly, self._records)
+        self._records[record.id] = record
+        self._moved[record.id] = None
+        return record
 
     def _merge(self, into: Record, others: Sequence[Record], at: float) -> list[Transition]:
         """Join what belongs together: candidates at once, open ones when they share symptoms."""
@@ -306,15 +296,35 @@ class Ledger:
         elif record.started != started or len(record.onsets) != wide:
             self._moved[record.id] = None
 
+    def _fade(self, record: Record) -> None:
+        """Let a candidate go; what it held belongs to the incident that it began beside."""
+        if (host := host_of(record, self._records)) is not None:
+            self._take(host, record)
+        else:
+            self.passed.note(record)
+            self._forget(record.id)
+
+    def _begin(self, record: Record, at: float) -> list[Transition]:
+        """Open a candidate that has enough evidence, unless the incident beside explains it."""
+        if (host := host_of(record, self._records)) is not None:
+            self._reconsider(host)
+            self._reconsider(record)
+            if self._explains(host.picture(), record.picture(), at):
+                self._take(host, record)
+                return self._escalate(host, at)
+        return [self._open(record, at)]
+
+    def _escalate(self, record: Record, at: float) -> list[Transition]:
+        critical = becomes_critical(record, at)
+        return [self._emit(record, TransitionKind.ESCALATED, at)] if critical else []
+
     def _open(self, record: Record, at: float) -> Transition:
         self._reconsider(record)
         resolved = [r for r in self._records.values() if r.state is State.RESOLVED]
         before = same_as_before(record, resolved, at, self.settings.reopen_within)
         if before is not None:
             self._take(before, record)
-            before.state, before.resolved_at, before.updates = State.OPEN, None, 0
-            before.asked_at, before.escalated = at, False
-            before.returns += 1
+            reopen(before, at)
             self._returned.add(before.id)
             self._moved[before.id] = None
             return self._emit(before, TransitionKind.REOPENED, at)
@@ -323,6 +333,7 @@ class Ledger:
             self._forget(min(live, key=lambda r: (r.updated, r.id)).id)
             self.facts["incidents_dropped"] += 1
         record.state, record.opened_at = State.OPEN, at
+        self._moved[record.id] = None
         return self._emit(record, TransitionKind.OPENED, at)
 
     def _update(self, record: Record, at: float) -> list[Transition]:

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiops.incidents.lessons import Lessons
 from aiops.incidents.record import Record
-from aiops.model import Anomaly
+from aiops.model import Anomaly, State
 from aiops.pace import reach
 
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
 
 Opens = Callable[[Iterable[Anomaly]], bool]
+
+
+def candidate(anomaly: Anomaly, taken: Container[str]) -> Record:
+    """Return a candidate that begins with an anomaly, under a name that follows from it."""
+    name = "inc_" + hashlib.blake2b(anomaly.id.encode(), digest_size=6).hexdigest()
+    if name in taken:
+        # The departure that began a resolved incident goes on: it is another incident.
+        again = f"{anomaly.id}@{anomaly.at:.3f}".encode()
+        name = "inc_" + hashlib.blake2b(again, digest_size=6).hexdigest()
+    return Record(name, State.CANDIDATE, anomaly.since, anomaly.at)
+
+
+def longest_waiting(records: Mapping[str, Record], most: int) -> Record | None:
+    """Return the candidate without a sign for longest when there are *most*, ``None`` else."""
+    if len(records) < most:
+        return None
+    waiting = [r for r in records.values() if r.state is State.CANDIDATE]
+    return min(waiting, key=lambda r: (r.updated, r.id)) if len(waiting) >= most else None
 
 
 def _always(_: list[float]) -> bool:

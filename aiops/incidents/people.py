@@ -47,7 +47,14 @@ def obey(command: Command, record: Record, hands: Hands) -> list[Transition]:
     """Apply a decision about a live incident; what cannot be done is counted."""
     at, emit = command.at, hands.emit
     done: list[Transition] | None = None
-    if command.kind == "assign":
+    if command.kind == "ack" and record.state is State.OPEN:
+        record.state, record.acknowledged_by, record.acknowledged_at = (
+            State.ACKNOWLEDGED,
+            command.by,
+            at,
+        )
+        done = [emit(record, TransitionKind.ACKNOWLEDGED, at)]
+    elif command.kind == "assign":
         record.assigned_to = command.args.get("to", "")
         note = f"assigned to {record.assigned_to}" if record.assigned_to else "assigned to nobody"
         done = [emit(record, TransitionKind.UPDATED, at, note)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,7 @@ from aiops.model import (
     State,
     Suspect,
 )
-from aiops.pace import Footprint
+from aiops.pace import Footprint, Growth
 
 MAX_SERIES = 200
 MAX_SAMPLES = 3
@@ -38,13 +39,17 @@ class _Kept:
     """Keep what follows from a record and is not saved with it: it is no field.
 
     ``_usual`` is work against what was usual, of each series (of what, how many times, and that),
-    ``_context`` the same where it only explains (of what, and that), ``_print`` the footprint.
+    ``_context`` the same where it only explains (of what, and that), ``_print`` the footprint,
+    ``_growth`` what that shows of growth.
     """
 
-    __slots__ = ("_context", "_print", "_usual")
+    __slots__ = ("_context", "_growth", "_print", "_usual")
+
+    grown: float
 
     def __post_init__(self) -> None:
         self._print: Footprint | None = None
+        self._growth = Growth(self.grown)
         self._usual: dict[str, tuple[Anomaly, float, Anomaly]] = {}
         self._context: dict[str, tuple[Anomaly, Anomaly]] = {}
 
@@ -85,6 +90,8 @@ class Record(_Kept):
     assigned_to: str = ""
     seen: dict[str, float] = field(default_factory=dict)  # entity: its last sign
     onsets: dict[str, float] = field(default_factory=dict)  # entity: onset of its newest series
+    grown: float = -math.inf  # when the newest departure in it began
+    beside: str = ""  # the open incident that it began beside, after that had stopped growing
     without: list[str] = field(default_factory=list)  # entities that a person split off
     severity: Severity = Severity.INFO
     felt: bool = False  # any of it is a symptom, not only unusual work
@@ -103,8 +110,9 @@ class Record(_Kept):
     def footprint(self) -> Footprint:
         """Return where and when this incident was last seen."""
         kept = self._print
-        if kept is None or kept.started != self.started:
-            made = Footprint(self.id, self.started, self.seen, self.last, self.onsets)
+        growth = self._growth if self.state in LIVE else None
+        if kept is None or kept.started != self.started or kept.growth is not growth:
+            made = Footprint(self.id, self.started, self.seen, self.last, self.onsets, growth)
             return self._keep(made)
         return kept
 
@@ -123,7 +131,10 @@ class Record(_Kept):
             since = self.onsets.get(entity)
             if since is None or since < anomaly.since:
                 self.onsets[entity] = anomaly.since
-        if at >= self.last.get(key, at):
+        last = self.last.get(key)
+        if matters and anomaly.since > self.grown and (last is None or anomaly.since > last):
+            self.grown = self._growth.at = anomaly.since
+        if last is None or at >= last:
             self.last[key] = at
         if not severe and anomaly.actual is not None and anomaly.expected:
             times = anomaly.actual / anomaly.expected

@@ -31,6 +31,13 @@ def same_as_before(
     return max(same, key=lambda r: (r.updated, r.id)) if same else None
 
 
+def reopen(record: Record, at: float) -> None:
+    """Let a resolved incident be open again: somebody is asked to look after it anew."""
+    record.state, record.resolved_at, record.updates = State.OPEN, None, 0
+    record.asked_at, record.escalated = at, False
+    record.returns += 1
+
+
 def flaps(record: Record, others: Iterable[Record], firing: Firing, at: float) -> bool:
     """Return whether an incident came back before, and most of what is its own comes and goes.
 
