@@ -139,7 +139,7 @@ CONSTANTS = (
     ("aiops.incidents.firing", "LOW", "share of changes of state below which it does no more"),
     ("aiops.incidents.firing", "CALM", "times its longest pause after which it is calm"),
     ("aiops.incidents.firing", "LASTS", "times its usual length: a departure outlasts it"),
-    ("aiops.incidents.ledger", "TOGETHER", "seconds within which evidence is counted together"),
+    ("aiops.incidents.opening", "TOGETHER", "seconds within which evidence is counted together"),
     (
         "aiops.incidents.ledger:LedgerSettings",
         "patience",
