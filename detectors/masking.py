@@ -32,6 +32,8 @@ _ID_RUN = re.compile(rb"[0-9A-Za-z_-]{7,}")
 # "Sat", "Sun" and "May" are also words: only before a number are they part of a date.
 _SHY = frozenset((b"Sat", b"Sun", b"May"))
 _SHY_CALENDAR = re.compile(rb"(?<!\S)(?:Sat|Sun|May)(?= (?:(?:May|Sun) )?<\*>)")
+# What ends a path, or may be read as something else in it; so do four dashes.
+_NO_PATH = re.compile(rb"[,!;:=|\"'\[\](){}<>?]")
 _COARSE = re.compile(rb"([,!;:=|\"'\[\](){}<>])")
 _FINE = re.compile(rb"([-+@#$%&.])")
 _EDGE = rb"(?<![0-9A-Za-z])"
@@ -60,15 +62,21 @@ class _Words(dict[bytes, bytes]):
 
     def __init__(self, odd: Callable[[bytes], bool] | None, most: int, longest: int) -> None:
         self._odd, self._most, self._longest = odd, most, longest
+        self._wild_odd = odd is not None and odd(WILD)
 
     def __missing__(self, word: bytes) -> bytes:
         # Bare hexadecimal ids are cheaper to see than to remember, and there is no end of them.
         if b"0" in word and not word.strip(_HEX):
             return WILD
-        masked = mask_word(word)
         odd = self._odd
-        if masked in _SHY or (odd and (odd(word) or (masked != word and odd(masked)))):
-            masked += _ODD
+        if word[:1] == b"/" and _is_path(word):
+            masked = WILD
+            if odd and (self._wild_odd or odd(word)):
+                masked += _ODD
+        else:
+            masked = mask_word(word)
+            if masked in _SHY or (odd and (odd(word) or (masked != word and odd(masked)))):
+                masked += _ODD
         if len(word) <= self._longest:
             if len(self) >= self._most:
                 self.clear()
@@ -220,6 +228,11 @@ class Masker:
         if len(line) > self.max_bytes:
             line = _CHAIN.sub(WILD, line[: self.max_bytes].rstrip(b"<*>") + WILD)
         return line, is_odd
+
+
+def _is_path(word: bytes) -> bool:
+    """Say whether a word that begins with a slash is one path and no more: it is masked whole."""
+    return len(word) > 2 and _NO_PATH.search(word) is None and word.count(b"-") < 4
 
 
 def mask_word(word: bytes) -> bytes:
