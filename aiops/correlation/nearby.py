@@ -55,7 +55,6 @@ class Nearby:
 
     def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
         """Take the footprints that changed; ``None`` for one that takes nothing any more."""
-        self._around.clear()
         for name, to in changed:
             wide = to is not None and len(to.onsets) >= MAX_ENTITIES
             place = self._places.get(name)
@@ -82,6 +81,7 @@ class Nearby:
         more = len(here) - len(known)
         if not more:
             return
+        self._around.clear()
         newest = next(reversed(here), "")
         one = more == 1 and newest not in known  # nearly always, and sooner found
         at, knows = self._held if place.wide else self._at, self.topology.knows
@@ -104,6 +104,7 @@ class Nearby:
             del self._begun[place.bucket]
 
     def _drop(self, name: str) -> None:
+        self._around.clear()
         place = self._places.pop(name)
         del self.prints[name]
         self._strange.discard(name)
@@ -145,7 +146,10 @@ class Nearby:
         if found is None:
             at = self._at
             found = {*at.get(entity, ()), *self._held.get(entity, ())}
-            found.update(*(at[e] for e in self.topology.kin(entity).everyone & at.keys()))
+            everyone = self.topology.kin(entity).everyone
+            # Of two, a frozenset looks through whatever it is given.
+            here = everyone.intersection(at) if len(at) < len(everyone) else at.keys() & everyone
+            found.update(*[at[e] for e in here])
             if len(self._around) >= MAX_KEPT:
                 self._around.clear()
             self._around[entity] = found

@@ -34,19 +34,17 @@ class _Case:
     """All the evidence at once, so that every candidate is weighed against the same."""
 
     bad: list[Anomaly]
+    own: dict[str, list[Anomaly]]
     felt: dict[str, list[Anomaly]]
     onset: float
     work: dict[str, float]
     named: dict[str, set[str]]
     awaited: dict[str, dict[str, float]]
     starving: dict[str, set[str]]
+    starved: set[str]  # who is only called less
     topology: Topology
     commonest: float  # surprise of the alert that fires most often
     raw: dict[str, tuple[float, list[str]]] = field(default_factory=dict)
-
-    def starved(self) -> set[str]:
-        """Return who is only called less."""
-        return {entity for idle in self.starving.values() for entity in idle}
 
 
 def rank(
@@ -56,26 +54,27 @@ def rank(
     bad = [a for a in anomalies if a.severity > Severity.INFO and a.surprise >= WEAK]
     if not bad:
         return ()
-    felt: dict[str, list[Anomaly]] = {}
-    for a in bad:
-        if a.severe:
-            felt.setdefault(a.entity, []).append(a)
+    felt = _by_entity([a for a in bad if a.severe])
     onset = min(a.since for a in (bad if not felt else [a for f in felt.values() for a in f]))
     # What was unusual long before explains nothing that began now.
     bad = [a for a in bad if a.severe or a.since >= onset - CHANGE_REACH]
-    entities = sorted({a.entity for a in bad})
+    own = _by_entity(bad)
+    entities = sorted(own)
     # How many times a usual of nothing something is, says nothing.
     usual = [a for a in bad if a.low is None or a.low > 0.0]
     work = {e: f for e, f in work_factors(usual).items() if f >= SURGE}
     commonest = min((a.surprise for a in bad if a.kind == "alert"), default=0.0)
+    idle = starving(bad, topology)
     case = _Case(
         bad,
+        own,
         felt,
         onset,
         work,
         named(bad, entities, topology),
         awaited(bad),
-        starving(bad, topology),
+        idle,
+        {entity for whom in idle.values() for entity in whom},
         topology,
         commonest,
     )
@@ -103,6 +102,13 @@ def rank(
     )
 
 
+def _by_entity(anomalies: Sequence[Anomaly]) -> dict[str, list[Anomaly]]:
+    found: dict[str, list[Anomaly]] = {}
+    for a in anomalies:
+        found.setdefault(a.series.entity, []).append(a)
+    return found
+
+
 def _belief(scores: Mapping[str, float]) -> dict[str, float]:
     """Return how often who has such a score is the cause, as measured on labelled faults."""
     best = max(scores.values())
@@ -112,7 +118,7 @@ def _belief(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _entity(entity: str, case: _Case) -> tuple[float, list[str]]:
-    own = [a for a in case.bad if a.entity == entity]
+    own = case.own.get(entity, [])
     score = 0.0
     reasons: list[str] = []
     if own:
@@ -132,9 +138,8 @@ def _entity(entity: str, case: _Case) -> tuple[float, list[str]]:
         reasons.append(f"calls of {_names(sorted(waits))} to it are slow or fail")
     if silent := case.starving.get(entity):
         # Who waits for one callee calls the others less: that one is the cause.
-        waits_itself = any(
-            case.topology.reaches(entity, e) for e in {*case.felt, *case.awaited} - case.starved()
-        )
+        others = {*case.felt, *case.awaited} - case.starved
+        waits_itself = not case.topology.needs(entity).isdisjoint(others)
         score += (0.6 + min(0.6 * len(silent), 1.4)) * (UNFELT if waits_itself else 1.0)
         reasons.append(f"calls {_names(sorted(silent))} less than usual")
     if not reasons and own:
@@ -173,11 +178,10 @@ def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> fl
 
 def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
     """Weigh the call graph: trouble travels from who is called to who calls."""
-    starved = case.starved()
-    if entity in starved:
+    if entity in case.starved:
         return -0.7  # it is called less: that is its caller's trouble
-    reaches = case.topology.reaches
-    above = [e for e in case.felt if e != entity and reaches(e, entity)]
+    needs, dependents = case.topology.needs(entity), case.topology.dependents(entity)
+    above = [e for e in case.felt if e in dependents and e != entity]
     callers = {e: _explains(entity, e, case) for e in above}
     suffer = sorted(e for e, share in callers.items() if share >= 0.5)
     if suffer:
@@ -186,7 +190,8 @@ def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
     known = {*case.felt, *case.named, *case.awaited}
     if entity not in known:
         score *= UNFELT
-    callees = [e for e in known - starved if e != entity and reaches(entity, e)]
+    # In order: the last digit of a sum hangs on it.
+    callees = sorted(needs & known - case.starved - {entity})
     return score - min(0.7 * sum(_explains(e, entity, case) for e in callees), 1.4)
 
 
@@ -254,8 +259,8 @@ def _measure(name: str) -> str:
 
 def _surge(entity: str, case: _Case, reasons: list[str]) -> float:
     """Weigh a surge of work: it travels from who calls to who is called."""
-    below = [e for e in case.work if e != entity and case.topology.reaches(entity, e)]
-    above = [e for e in case.work if e != entity and case.topology.reaches(e, entity)]
+    below = case.work.keys() & case.topology.needs(entity) - {entity}
+    above = case.work.keys() & case.topology.dependents(entity) - {entity}
     if below:
         reasons.append(
             f"works {case.work[entity]:.1f} times as much as usual and passes it on to "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aiops.entities import as_entity
@@ -26,7 +26,8 @@ class Kin(NamedTuple):
     everyone: frozenset[str]
 
 
-_NOBODY = Kin({}, frozenset(), frozenset(), frozenset(), frozenset())
+_NONE: frozenset[str] = frozenset()
+_NOBODY = Kin({}, _NONE, _NONE, _NONE, _NONE)
 
 
 class Topology:
@@ -37,13 +38,15 @@ class Topology:
             as_entity(caller): frozenset(as_entity(c) for c in callees)
             for caller, callees in (calls or {}).items()
         }
-        self._callers: dict[str, set[str]] = {}
+        callers: dict[str, set[str]] = {}
         for caller, callees in self._callees.items():
             for callee in callees:
-                self._callers.setdefault(callee, set()).add(caller)
+                callers.setdefault(callee, set()).add(caller)
+        self._callers = {callee: frozenset(found) for callee, found in callers.items()}
         self._entities = frozenset(self._callees) | frozenset(self._callers)
         self._kin: dict[str, Kin] = {}
         self._needs: dict[str, frozenset[str]] = {}
+        self._dependents: dict[str, frozenset[str]] = {}
 
     @property
     def entities(self) -> frozenset[str]:
@@ -55,10 +58,10 @@ class Topology:
         return entity in self._entities
 
     def callees(self, entity: str) -> frozenset[str]:
-        return self._callees.get(entity, frozenset())
+        return self._callees.get(entity, _NONE)
 
     def callers(self, entity: str) -> frozenset[str]:
-        return frozenset(self._callers.get(entity, ()))
+        return self._callers.get(entity, _NONE)
 
     def distance(self, a: str, b: str, limit: int = 3) -> int | None:
         """Return the number of calls between two entities, ``None`` beyond *limit*."""
@@ -86,7 +89,7 @@ class Topology:
 
     def called_together(self, a: str, b: str) -> bool:
         """Return whether somebody calls both."""
-        return not self._callers.get(a, set()).isdisjoint(self._callers.get(b, ()))
+        return not self.callers(a).isdisjoint(self.callers(b))
 
     def kin(self, entity: str) -> Kin:
         """Return whom *entity* has to do with."""
@@ -100,19 +103,12 @@ class Topology:
         return known
 
     def _find(self, entity: str) -> Kin:
-        along: dict[str, int] = {}
-        below: set[str] = set()
-        for ways in (self._callees, self._callers):
-            edge, seen = {entity}, {entity}
-            for steps in range(1, FURTHEST + 1):
-                edge = {n for e in edge for n in ways.get(e, ())} - seen
-                seen |= edge
-                if ways is self._callees:
-                    below |= edge
-                for name in edge:
-                    along[name] = min(steps, along.get(name, steps))
-        siblings = {c for callee in self.callees(entity) for c in self._callers[callee]}
-        together = {c for caller in self.callers(entity) for c in self._callees[caller]}
+        below, above = (_steps(entity, ways, FURTHEST) for ways in (self._callees, self._callers))
+        along = above | below
+        for name in above.keys() & below.keys():
+            along[name] = min(above[name], below[name])
+        siblings = _next(self.callees(entity), self._callers)
+        together = _next(self.callers(entity), self._callees)
         siblings -= {entity, *along}
         together -= {entity, *along, *siblings}
         return Kin(
@@ -125,15 +121,45 @@ class Topology:
 
     def reaches(self, caller: str, callee: str) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""
-        if caller not in self._callees:
-            return False
-        needs = self._needs.get(caller)
-        if needs is None:
-            if len(self._needs) >= MAX_KEPT:
-                self._needs.clear()
-            edge, seen = {caller}, set[str]()
+        return callee in self.needs(caller)
+
+    def needs(self, caller: str) -> frozenset[str]:
+        """Return everybody that *caller* depends on, directly or through others."""
+        return self._followed(caller, self._callees, self._needs)
+
+    def dependents(self, callee: str) -> frozenset[str]:
+        """Return everybody that depends on *callee*, directly or through others."""
+        return self._followed(callee, self._callers, self._dependents)
+
+    @staticmethod
+    def _followed(
+        entity: str,
+        ways: Mapping[str, frozenset[str]],
+        answers: dict[str, frozenset[str]],
+    ) -> frozenset[str]:
+        if entity not in ways:
+            return _NONE
+        known = answers.get(entity)
+        if known is None:
+            if len(answers) >= MAX_KEPT:
+                answers.clear()
+            edge, seen = {entity}, set[str]()
             for _ in range(DEEPEST):
-                edge = {n for e in edge for n in self.callees(e)} - seen
+                edge = _next(edge, ways) - seen
                 seen |= edge
-            needs = self._needs[caller] = frozenset(seen)
-        return callee in needs
+            known = answers[entity] = frozenset(seen)
+        return known
+
+
+def _next(entities: Iterable[str], ways: Mapping[str, frozenset[str]]) -> set[str]:
+    return set[str]().union(*[ways[e] for e in entities if e in ways])
+
+
+def _steps(entity: str, ways: Mapping[str, frozenset[str]], most: int) -> dict[str, int]:
+    """Return who is reached, and after how many steps of at most so many."""
+    found: dict[str, int] = {}
+    edge = {entity}
+    for steps in range(1, most + 1):
+        edge = _next(edge, ways).difference(found, (entity,))
+        found |= dict.fromkeys(edge, steps)
+    return found
