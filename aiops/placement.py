@@ -76,7 +76,12 @@ class Placement:
             strange=2.0 * strangers,
         )
         return Gate(
-            partial(opens, chance=chance, has_outlasted=self._has_outlasted),
+            partial(
+                opens,
+                chance=chance,
+                has_outlasted=self._has_outlasted,
+                is_confirmed=self.ledger.firing.is_confirmed,
+            ),
             partial(might_open, chance=chance),
         )
 

@@ -78,10 +78,12 @@ def opens(
     *,
     chance: Odds,
     has_outlasted: Callable[[Anomaly], bool] = lambda _: False,
+    is_confirmed: Callable[[Anomaly], bool] = lambda _: True,
 ) -> bool:
     """Return whether these anomalies (one a series, all recent) may open an incident.
 
-    *has_outlasted* says of one whether its departure is longer than the usual ones of its series.
+    *has_outlasted* says of one whether its departure is longer than the usual ones of its series,
+    *is_confirmed* whether it was seen in more than one sample, where the next comes soon.
     """
     every = list(anomalies)
     bad = [a for a in every if a.severity > _INFO]
@@ -93,7 +95,8 @@ def opens(
     usage = [a for a in bad if not a.severe and a.surprise >= WEAK]
     if not felt:
         return _lasting_usage(usage, every, chance)
-    if any(_alone(a, chance) and (_is_grown(a) or has_outlasted(a)) for a in felt):
+    alone = [a for a in felt if _alone(a, chance) and is_confirmed(a)]
+    if any(_is_grown(a) or has_outlasted(a) for a in alone):
         return True
     sore = {a.entity for a in felt}
     usage = [] if len(work) >= COMMON else [a for a in usage if a.entity in sore]

@@ -184,6 +184,16 @@ class Firing:
             asked = max(asked, LASTS * known.usual)
         return known.last - known.since >= asked
 
+    def is_confirmed(self, anomaly: Anomaly) -> bool:
+        """Return whether a departure was seen in more than one sample.
+
+        Samples further apart than ``PERSISTS`` are waited for by nobody: each is a mean of much.
+        """
+        known, pace = self._known.get(anomaly.series.id), anomaly.pace
+        if known is None or not 0.0 < pace <= PERSISTS:
+            return True
+        return known.last - anomaly.since >= pace
+
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_state(self) -> list[_Saved]:

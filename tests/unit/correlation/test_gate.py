@@ -50,6 +50,16 @@ def test_a_young_series_that_lasts_opens() -> None:
     assert not opens([weaker], chance=CHANCE, has_outlasted=lambda _: True)
 
 
+def test_a_lone_sample_opens_nothing_until_it_is_confirmed() -> None:
+    """One failed request of two, at night, is a ratio of a half; company confirms at once."""
+    one = anomaly(surprise=CHANCE.threshold + 1.0)
+    other = anomaly("service:redis", "latency_p95", surprise=CHANCE.threshold)
+
+    assert opens([one], chance=CHANCE)
+    assert not opens([one], chance=CHANCE, is_confirmed=lambda _: False)
+    assert opens([one, other], chance=CHANCE, is_confirmed=lambda _: False)
+
+
 @pytest.mark.parametrize(
     "other", ["latency_p95", "latency_Average", 'latency{quantile="0.99"}', "latency_max"]
 )

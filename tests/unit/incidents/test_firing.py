@@ -170,3 +170,18 @@ def test_what_was_saved_goes_on() -> None:
         signs(firing, 2800.0, 2860.0)
     assert two.to_state() == one.to_state()
     assert flapping(two, 2860.0) == (True, 5)
+
+
+def test_a_departure_is_confirmed_by_its_second_sample() -> None:
+    """As long as that comes within a minute; what has no samples needs none."""
+    for pace, later, confirmed in (
+        (30.0, 0.0, False),
+        (30.0, 30.0, True),
+        (300.0, 0.0, True),
+        (0.0, 0.0, True),
+    ):
+        firing = Firing(Counter())
+        one = anomaly(pace=pace)
+        firing.see(one, HOLD)
+        firing.see(anomaly(at=T + later, pace=pace), HOLD)
+        assert firing.is_confirmed(one) is confirmed
