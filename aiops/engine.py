@@ -45,7 +45,7 @@ from aiops.ordering import Item, Waiting
 from aiops.placement import Placement
 
 LONG_GAP = 86400.0  # after so long without a line from anywhere minutes are not judged
-_VERSION = 5
+_VERSION = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,7 @@ class Engine:
 
     def _place(self, found: Sequence[Anomaly]) -> list[Transition]:
         self._busy = max(self._busy, self.clock)
-        return self.news.say(self.placement.place(found))
+        return self.news.say(self.placement.place(found), found)
 
     # --- budget -----------------------------------------------------------------------------
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from aiops.incidents.accepted import Accepted
 from aiops.incidents.ledger import Ledger
 from aiops.incidents.muting import COMMANDS, Muting, Silence, hidden_by, snooze_of
 from aiops.incidents.storm import WINDOW, Weather
-from aiops.model import Command, Incident, Severity, State, Transition, TransitionKind
+from aiops.model import Anomaly, Command, Incident, Severity, State, Transition, TransitionKind
 
 _LAST = (TransitionKind.RESOLVED, TransitionKind.MERGED)
 _LIVE = (State.OPEN, State.ACKNOWLEDGED)
@@ -36,6 +37,7 @@ class News:
         self._facts = facts
         self._orphans: dict[str, Incident] = {}
         self._weather = Weather()
+        self._accepted = Accepted()
         self._held: dict[str, str] = {}  # incident: what of it was held back last
 
     def begin(self, since: float) -> None:
@@ -58,8 +60,14 @@ class News:
                 self._held.setdefault(asleep.id, TransitionKind.UPDATED)
         return self.say(self._ledger.command(command))
 
-    def say(self, transitions: Sequence[Transition]) -> list[Transition]:
-        """Return the transitions with ``tell`` decided, before them the storm that they make."""
+    def say(
+        self, transitions: Sequence[Transition], found: Sequence[Anomaly] = ()
+    ) -> list[Transition]:
+        """Return the transitions with ``tell`` decided, before them the storm that they make.
+
+        *found* is what led to them: what of it is accepted as normal is said when its story ends.
+        """
+        self._accepted.see(found)
         folded = _folded(transitions)
         mutes = self.mutes(folded[0].at) if folded and self.caught_up else []
         fresh = [
@@ -86,7 +94,9 @@ class News:
             if tell:
                 self._ledger.told(t.incident.id, t.at)
             picture = replace(t.incident, told=True) if known or tell else t.incident
-            said.append(replace(t, incident=picture, tell=tell))
+            over = t.kind is TransitionKind.RESOLVED
+            stays = self._accepted.ended(t.incident) if over else ""
+            said.append(replace(t, incident=picture, tell=tell, note=t.note or stays))
         return said
 
     def pass_time(self, at: float, wait: float) -> list[Transition]:
@@ -137,6 +147,7 @@ class News:
             "held": dict(self._held),
             "silences": self.muting.to_state(),
             "weather": self._weather.to_state(),
+            "accepted": self._accepted.to_state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -144,6 +155,7 @@ class News:
         self.caught_up, self._held = state["caught_up"], dict(state["held"])
         self.muting.restore(state["silences"])
         self._weather = Weather.from_state(state["weather"])
+        self._accepted.restore(state["accepted"])
 
     # --- held back --------------------------------------------------------------------------
 

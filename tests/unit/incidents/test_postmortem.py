@@ -40,10 +40,10 @@ def test_it_holds_what_people_ask_afterwards() -> None:
         timeline=[(T, "opened"), (T + 900, "resolved")],
         messages=[(T + 1, "opened to ops: sent")],
     )
-    parts = ("Timeline", "Evidence", "Severity", "Suspects", "Changes", "Notifications", "Similar incidents")
+    parts = ("Timeline", "Evidence", "Severity", "Suspects", "Changes", "Notifications")
 
     assert text.startswith("# errors in service cart\n")
-    assert all(f"\n## {part}\n" in text for part in (*parts, "Cause and fix"))
+    assert all(f"\n## {part}\n" in text for part in (*parts, "Similar incidents", "Cause and fix"))
     for part in (
         "lasted 15 min",
         "2023-11-14T22:14:00Z opened",
