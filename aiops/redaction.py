@@ -110,16 +110,17 @@ _RULES = (
 
 
 # What the first match of any rule holds within one word or at the end of one, in small letters.
-# Every branch begins with a letter: so the search skips what is the first of none.
+# Every branch begins with a letter of its own: so the search skips what is the first of none, and
+# tries one branch of the others.
 _SUSPECT = re.compile(
-    rb"-----begin|://[^\s/\"'?#]+@|hooks\.slack\.com/|/api/webhooks/"
-    rb"|authorization|bearer(?!\S)|basic(?!\S)"
-    rb"|akia\w{16}|asia\w{16}|abia\w{16}|acca\w{16}|aiza\S{35}|ya29\.|gocspx-|gh[pousr]_|github_pat_"
-    rb"|glpat-|xox[abceoprs]-|xapp-|rk_live_|rk_test_|sk_live_|sk_test_|sk-\S{20}|whsec_|npm_|pypi-"
-    rb"|dop_v1_|sg\.\S{16}|eyj\S{5}|8q~"
-    rb"|pass(?:word|wd|phrase|code)|pwd|secret|token|sig(?:nature)?=|credentials?="
-    rb"|api[_.-]?key|access[_.-]?key|private[_.-]?key|account[_.-]?key|shared[_.-]?key"
-    rb"|encryption[_.-]?key|signing[_.-]?key"
+    rb"-----begin|://[^\s/\"'?#]+@|/api/webhooks/|8q~"
+    rb"|a(?:uthorization|kia\w{16}|sia\w{16}|bia\w{16}|cca\w{16}|iza\S{35}"
+    rb"|pi[_.-]?key|ccess[_.-]?key|ccount[_.-]?key)"
+    rb"|b(?:earer|asic)(?!\S)|credentials?=|dop_v1_|e(?:yj\S{5}|ncryption[_.-]?key)"
+    rb"|g(?:ocspx-|h[pousr]_|ithub_pat_|lpat-)|hooks\.slack\.com/|npm_"
+    rb"|p(?:ass(?:word|wd|phrase|code)|wd|ypi-|rivate[_.-]?key)|rk_(?:live|test)_"
+    rb"|s(?:k_(?:live|test)_|k-\S{20}|g\.\S{16}|ecret|ig(?:nature)?=|hared[_.-]?key|igning[_.-]?key)"
+    rb"|token|whsec_|x(?:ox[abceoprs]-|app-)|ya29\."
     # Letters that ignoring case takes for i, k and s.
     rb"|\xc4[\xb0\xb1]|\xe2\x84\xaa|\xc5\xbf"
 )

@@ -67,12 +67,11 @@ _BAD = re.compile(
 _NOT_BAD = re.compile(
     rb"\b(?:no|without|0|zero) (?:\w+ )?(?:errors?|failures?|exceptions?)\b", re.IGNORECASE
 )
-# Every match of ``_BAD`` has a word that holds one of these.
+# Every match of ``_BAD`` has a word that holds one of these, in small letters.
 _BAD_PART = re.compile(
-    rb"\b(?:panic|fatal|segfault|memory|oom-kill\w*|dumped|trace|traceback|error|errors|exception"
-    rb"|failed|failure|fail|refused|denied|unreachable|timed|timeout|aborted|corrupt\w*|invalid"
-    rb"|cannot|unable)\b",
-    re.IGNORECASE,
+    rb"\b(?:aborted|c(?:orrupt\w*|annot)|d(?:umped|enied)|e(?:rrors?|xception)"
+    rb"|fa(?:tal|il(?:ed|ure)?)|invalid|memory|oom-kill\w*|panic|refused|segfault"
+    rb"|t(?:race(?:back)?|imed|imeout)|un(?:reachable|able))\b"
 )
 _EDGE = b" []|-:"
 
@@ -142,7 +141,7 @@ def named(word: bytes, text: bytes) -> bytes:
 
 def may_sound_bad(word: bytes) -> bool:
     """Return whether ``guess_level`` may find a line with this word worse than information."""
-    return _BAD_PART.search(word) is not None
+    return _BAD_PART.search(word.lower()) is not None
 
 
 def guess_level(message: bytes) -> Severity:
