@@ -37,7 +37,7 @@ class Cluster:
 
     def saw(self, n: int, at: float) -> None:
         """Count *n* more lines."""
-        if not self.count or at < self.first:
+        if at < self.first or not self.count:
             self.first = at
         self.count += n
         self.last = max(self.last, at)

@@ -162,8 +162,11 @@ class TemplateMiner:
             else:
                 found[line] = cluster
                 cluster.saw(n, at)
-        novel = self._recognise(unknown, at, found) if unknown else {}
         self._credit = min(self.novelty, self._credit + max(1, self.novelty // 16))
+        if not unknown and len(self._clusters) <= self.max_templates:
+            # Nearly every window: what is remembered is neither merged nor gone.
+            return {line: cluster.id for line, cluster in found.items()}
+        novel = self._recognise(unknown, at, found)
         merged_into: dict[str, Cluster] = {}
         if novel:
             touched = self._admit(novel, at, samples or {}, found)
@@ -367,13 +370,8 @@ class TemplateMiner:
         miner.refused = header["refused"]
         miner._credit = header["credit"]
         miner._forward = dict(header["forward"])
-        rows = zip(
-            header["clusters"],
-            arrays["count"].tolist(),
-            arrays["first"].tolist(),
-            arrays["last"].tolist(),
-            strict=True,
-        )
+        columns = [arrays[name].tolist() for name in ("count", "first", "last")]
+        rows = zip(header["clusters"], *columns, strict=True)
         for i, ((seed, fields, shown, holes, skeleton, sample), count, first, last) in enumerate(
             rows
         ):

@@ -43,25 +43,28 @@ class _Seconds(Remembered[bytes, Parsed]):
     def __init__(self, fmt: StampFormat) -> None:
         super().__init__(lambda piece: _match(fmt, piece))
         self.minutes: Remembered[bytes, Parsed] = Remembered(self._minute)
-        self._at = fmt.second
+        # Without a place for seconds none are found there.
+        self._at, self._after = (0, 0) if fmt.second is None else (fmt.second, fmt.second + 2)
         self._before = b"" if fmt.name == "digits" else b":"  # the seconds
 
     def __missing__(self, piece: bytes) -> Parsed:
-        at = self._at
-        second = None if at is None else _SECOND.get(piece[at : at + 2])
+        at, after = self._at, self._after
+        second = _SECOND.get(piece[at:after])
         if second is None:
             return super().__missing__(piece)
-        start = self.minutes[piece[:at] + b"00" + piece[at + 2 :]]  # type: ignore[operator]  # a second has a place
-        if start is not None and math.isnan(start):
-            return super().__missing__(piece)
+        start = self.minutes[piece[:at] + b"00" + piece[after:]]
+        if start is not None:
+            start += second
+            if start != start:  # noqa: PLR0124 - NaN: its seconds stand somewhere else
+                return super().__missing__(piece)
         if len(self) >= self.limit:
             self.clear()
-        value = self[piece] = None if start is None else start + second
-        return value
+        self[piece] = start
+        return start
 
     def _minute(self, piece: bytes) -> Parsed:
         """Return when a minute begins, NaN when its seconds stand somewhere else."""
-        at = self._at or 0
+        at = self._at
         if self._before and piece[at - 1 : at] != self._before:
             return math.nan
         return self._read(piece)
