@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.bank_learn import Events, follow, learn_pace, learn_season, learn_week, union
-from detectors.bank_look import RELEASE, WARMUP, Look, Places, Policy, look
+from detectors.bank_look import NONE, RELEASE, WARMUP, Look, Places, Policy, look
 from detectors.bank_one import OneByOne
 from detectors.bank_rows import (
     BLAME,
@@ -43,7 +43,7 @@ from detectors.bank_scores import (
 from detectors.calibrate import ONE, Floats, Selector, TailCalibrator, Wide, fixed, pick
 from detectors.level import gain
 from detectors.season import SeasonTable
-from detectors.week import DAY, WeekTable
+from detectors.week import DAY, WeekTable, rows_at
 
 __all__ = [
     "FLAT",
@@ -299,8 +299,9 @@ class SeriesBank:
         frozen = union(held, j.vague)
         if len(frozen):
             weight[frozen] = 0.0
+        came = NONE
         if self._season is not None:
-            learn_season(j, self._season, weight, frozen)
+            came = learn_season(j, self._season, weight, frozen)
         if j.week is not None and self._week is not None:
             learn_week(j, self._week, weight, old, held)
         there = wide[LEVEL, events.accepted]
@@ -308,6 +309,8 @@ class SeriesBank:
         if j.week is not None and self._week is not None:
             self._week.accept(j.week, events.accepted, wide[LEVEL, events.accepted] - there)
         self._learn_tails(j, events, frozen, seen)
+        if len(came):
+            self._tails.reset(rows_at(j.sel, np.setdiff1d(came, held)))
         narrow[SEEN] = seen
         if len(j.unborn):
             wide[ORIGIN] = j.origin

@@ -51,10 +51,14 @@ USEFUL: Final = 0.7
 RAMP: Final = 3 * 3600.0
 """Seconds over which a season comes into use: shorter looks like a jump, longer wastes days."""
 
+IN_USE: Final = 0.5
+"""Weight from which a season is in use: tails that were learned before are of another band."""
+
 _KEEP_FAST: Final = fixed(math.log(1.0 - FAST))
 _TWO: Final = fixed(2.0)
 _SIX: Final = fixed(6.0)
 _USEFUL: Final = fixed(USEFUL)
+_IN_USE: Final = fixed(IN_USE)
 _SHORTEST: Final = fixed(1e-6)
 _TRUSTED: Final = np.uint32(TRUSTED)
 
@@ -154,14 +158,17 @@ def follow(j: Look, seen: Floats, weight: Floats, accepted: Places, flag: float)
         narrow[UP : DOWN + 1, accepted] = 0.0
 
 
-def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> None:
-    """Learn the slot of the day, and whether the season explains the series."""
+def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> Places:
+    """Learn the slot of the day, and whether the season explains the series.
+
+    Returns the places for which it came into use at this sample.
+    """
     narrow = j.narrow
     # The slot began at one time for all rows: before it lies another pass.
     fresh = j.last_at < j.at - (j.at % season.period - j.slot * season.width)
     usual = j.rest - j.explained if j.explained.ndim else j.rest
     rest = usual.astype(np.float32)
-    season.learn(
+    step = season.learn(
         j.slot, j.sel, rest, j.dt, fresh=fresh, kept=held, age=narrow[SEEN] * np.abs(narrow[PACE])
     )
     plain = (usual - j.wide[PLAIN]).astype(np.float32)
@@ -172,6 +179,15 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     wide *= weight
     spread += wide
     plain *= weight
+    used = narrow[WEIGHT]
+    if count := np.count_nonzero(used != ZERO):
+        # The plain level of a season in use is the mean of its slots. A mean of late would go up
+        # and down with the day, and what is expected the other way.
+        step *= j.pace.clip(season.width, season.period) / np.float32(season.period)
+        step *= j.passes != 0
+        step -= plain
+        step *= used
+        plain += step
     j.wide[PLAIN] += plain
     trusted = j.passes >= _TRUSTED
     fitted = narrow[SEASON_SPREAD]
@@ -186,9 +202,13 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
         fitted += left
     useful = fitted < _USEFUL * spread
     useful &= fitted > ZERO
-    if np.count_nonzero(useful) or np.count_nonzero(narrow[WEIGHT] != ZERO):
-        narrow[WEIGHT] = ramp(narrow[WEIGHT], useful, j.dt, RAMP)
+    came = NONE
+    if count or np.count_nonzero(useful):
+        moved = ramp(used, useful, j.dt, RAMP)
+        came = ((used < _IN_USE) & (moved >= _IN_USE)).nonzero()[0]
+        narrow[WEIGHT] = moved
     narrow[OFFSET] = j.offset
+    return came
 
 
 def learn_week(j: Look, week: WeekTable, weight: Floats, old: Places, held: Places) -> None:

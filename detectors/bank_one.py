@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.bank_learn import CALM_AFTER, FAST, RAMP, USEFUL, VARIANCE_MEMBER
+import numpy as np
+
+from detectors.bank_learn import CALM_AFTER, FAST, IN_USE, RAMP, USEFUL, VARIANCE_MEMBER
 from detectors.bank_look import LARGEST, RECENT_WEIGHT, RELEASE, SMALLEST_HOLD, WARMUP
 from detectors.bank_rows import (
     BLAME,
@@ -214,9 +216,10 @@ class OneByOne:
                 error=error,
                 first=seen == 1.0,
             )
+        came = False
         if not held:
             if self._season is not None:
-                _learn_season(j, self._season, weight)
+                came = _learn_season(j, self._season, weight)
             _learn_level(j, weight, self._flag, first=seen < FIRST)
             narrow[SEEN] = seen
         if j.week is not None:
@@ -226,6 +229,8 @@ class OneByOne:
                 blamed = int(narrow[BLAME])
                 j.raw = [1e30 if blamed >> n & 1 else raw for n, raw in enumerate(j.raw)]
             j.tail.learn(j.raw, j.dt)
+        if came:
+            self._tails.reset(np.array([j.row]))
         if narrow[PACE] <= 0.0 and j.last_at > -math.inf:
             moved = 0.1 * (j.pace - j.dt) - j.pace if j.pace else -j.dt
             narrow[PACE] = min(moved, -1e-6)
@@ -274,27 +279,31 @@ def _learn_level(j: _Look, weight: float, flag: float, *, first: bool) -> None:
         narrow[UP] = narrow[DOWN] = 0.0
 
 
-def _learn_season(j: _Look, season: SeasonTable, weight: float) -> None:
+def _learn_season(j: _Look, season: SeasonTable, weight: float) -> bool:
+    """Learn the slot of the day; return whether the season came into use."""
     wide, narrow = j.wide, j.narrow
     fresh = j.last_at < j.at - (j.at % season.period - j.slot * season.width)
-    rest = j.rest - j.explained
+    rest, step, used = j.rest - j.explained, 0.0, narrow[WEIGHT]
     if not j.vague:
         age = narrow[SEEN] * j.pace
-        season.learn_one(j.slot, j.row, rest, j.dt, fresh=fresh, age=age)
+        step = season.learn_one(j.slot, j.row, rest, j.dt, fresh=fresh, age=age)
     plain = rest - wide[PLAIN]
     far, spread = abs(plain), narrow[PLAIN_SPREAD]
     most = 2.0 * max(far, spread)
     spread += (far - spread) * weight
     narrow[PLAIN_SPREAD] = spread
-    wide[PLAIN] += plain * weight
+    share = min(max(j.pace, season.width), season.period) / season.period
+    mean = step * share if j.passes else 0.0
+    wide[PLAIN] += plain * weight + used * (mean - plain * weight)
     fitted = narrow[SEASON_SPREAD]
     if j.passes >= TRUSTED:
         fitted = spread if fitted == 0.0 else fitted
         fitted += (min(abs(rest - j.slot_value), most) - fitted) * weight
         narrow[SEASON_SPREAD] = fitted
     useful = 0.0 < fitted < USEFUL * spread
-    narrow[WEIGHT] += (useful - narrow[WEIGHT]) * (j.dt / (j.dt + RAMP))
+    narrow[WEIGHT] += (useful - used) * (j.dt / (j.dt + RAMP))
     narrow[OFFSET] = j.offset
+    return used < IN_USE <= narrow[WEIGHT]
 
 
 def _time(last: float, pace: float, at: float) -> tuple[float, float]:

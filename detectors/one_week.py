@@ -23,6 +23,7 @@ from detectors.week import (
     PER_DAY,
     POWER,
     PROVEN,
+    SETTLED,
     STEP,
     TIME,
     TO,
@@ -62,10 +63,11 @@ class OneWeek:
             return 0.0, False
         turn = fields[TO] - fields[FROM]
         found = fields[FROM] + (line - whole) * turn
+        loose = abs(turn) * LOOSE
         if self.age < PROVEN:
-            low, high = min(found, 0.0), max(found, 0.0)
+            low, high = min(found, 0.0) - loose, max(found, 0.0) + loose
             return min(max(moved, low), high), high - low > VAGUE * spread
-        loose = abs(turn) * fields[USED] * LOOSE
+        loose *= fields[USED]
         found *= fields[USED]
         return min(max(moved, found - loose), found + loose), False
 
@@ -94,8 +96,9 @@ class OneWeek:
             self._end(math.floor(self._last / WIDTH) % PARTS)
         over = rest - fields[BASE]
         if not (held and self._known(part % PARTS)):
-            gain = dt / max(min(self.age + dt, WEEK), 1.0)
-            fields[BASE] += (over - explained) * gain
+            if not DAY <= self.age < SETTLED:
+                gain = dt / max(min(self.age + dt, WEEK), 1.0)
+                fields[BASE] += (over - explained) * gain
             if self.age >= DAY:
                 fields[TOTAL] += over * dt
                 fields[TIME] += dt

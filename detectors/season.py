@@ -85,8 +85,8 @@ class SeasonTable:
         fresh: NDArray[np.bool_],
         kept: NDArray[np.int64],
         age: Floats = ZERO,
-    ) -> None:
-        """Move *slot* towards *values*; *fresh* rows begin a new pass of it.
+    ) -> Floats:
+        """Move *slot* towards *values* and return by how much; *fresh* rows begin a new pass.
 
         *gap* is the time in seconds each value stands for. *kept* are the places (in the
         selection) that learn nothing. *age* is for how many seconds each row was watched. *gap*
@@ -106,13 +106,17 @@ class SeasonTable:
             gain = first * (early - late)
             gain += late
         moved = (packed & ~_BITS).view(np.float32)
-        moved += gain * (values - moved)
+        step: Floats = values - moved
+        step *= gain
+        moved += step
         learned = moved.view(np.uint32)
         learned &= ~_BITS
         learned |= passes
         if len(kept):
             learned[kept] = packed[kept]
+            step[kept] = ZERO
         self.table[slot, sel] = learned
+        return step
 
     def read_one(self, slot: int, row: int) -> tuple[float, int]:
         """Return what ``read`` does, for one row in plain numbers."""
@@ -122,7 +126,7 @@ class SeasonTable:
 
     def learn_one(
         self, slot: int, row: int, value: float, gap: float, *, fresh: bool, age: float = 0.0
-    ) -> None:
+    ) -> float:
         """Do what ``learn`` does, for one row in plain numbers."""
         old, passes = self.read_one(slot, row)
         share = min(gap, self.width) / self.width
@@ -130,8 +134,9 @@ class SeasonTable:
         early = max(share, EARLY)
         if fresh:
             passes, early = min(passes + 1, 3), 1.0
-        moved = old + (early if passes <= 1 else late) * (value - old)
-        self.table[slot, row] = _WORD.unpack(_FLOAT.pack(moved))[0] & ~3 | passes
+        step = (early if passes <= 1 else late) * (value - old)
+        self.table[slot, row] = _WORD.unpack(_FLOAT.pack(old + step))[0] & ~3 | passes
+        return step
 
 
 def ramp(weight: Floats, useful: NDArray[np.bool_], dt: Floats, seconds: float) -> Floats:

@@ -23,6 +23,9 @@ PROVEN: Final = 3 * WEEK
 """Seconds of life after which a week was seen twice: until then it is a guess which of the usual
 day and last week will come, and whatever lies between the two is usual."""
 
+SETTLED: Final = WEEK + DAY
+"""Seconds of life after which the base is moved: all parts of the first week are of one base."""
+
 LOOSE: Final = 0.5
 """Share of the difference between two parts that a line from middle to middle may be off: of a
 step at their border."""
@@ -63,6 +66,7 @@ _LOOSE: Final = fixed(LOOSE)
 _MEMORY: Final = fixed(WEEK)
 _DAY: Final = fixed(DAY)
 _PROVEN: Final = fixed(PROVEN)
+_SETTLED: Final = fixed(SETTLED)
 
 
 @dataclass(slots=True, eq=False)
@@ -92,14 +96,16 @@ class WeekLook:
         used = self.fields[USED]
         found_used = found * used
         # A straight line does not know when within its two hours the series turns.
-        loose = np.abs(turn) * (used * _LOOSE)
-        low, high = found_used - loose, found_used + loose
+        np.abs(turn, out=turn)
+        turn *= _LOOSE
         young = self.young
         if len(young) == len(found):
-            return found.clip(LOWEST, ZERO, out=low), found.clip(ZERO, HIGHEST, out=high)
+            return found.clip(LOWEST, ZERO) - turn, found.clip(ZERO, HIGHEST) + turn
+        loose = turn * used
+        low, high = found_used - loose, found_used + loose
         if len(young):
-            low[young] = np.minimum(found[young], ZERO)
-            high[young] = np.maximum(found[young], ZERO)
+            low[young] = np.minimum(found[young], ZERO) - turn[young]
+            high[young] = np.maximum(found[young], ZERO) + turn[young]
         return low, high
 
 
@@ -143,7 +149,7 @@ class WeekTable:
         ends = fields[: TO + 1]
         if len(turned):
             ends = ends.copy()
-            rows = sel if len(turned) == fields.shape[1] else _rows(sel, turned)
+            rows = sel if len(turned) == fields.shape[1] else rows_at(sel, turned)
             ends[0, turned] = self.difference(line, rows)
             ends[1, turned] = self.difference(line + 1, rows)
         young = (age < _PROVEN).nonzero()[0]
@@ -196,7 +202,7 @@ class WeekTable:
             ended = ended[~np.isin(ended, old)]
         if len(ended):
             parts = (last[ended] if last.ndim else last) % PARTS
-            self._end(fields, ended, _rows(sel, ended), parts)
+            self._end(fields, ended, rows_at(sel, ended), parts)
         age, base = j.age, fields[BASE]
         over = rest.astype(np.float32)
         over -= base
@@ -205,11 +211,15 @@ class WeekTable:
         base_gain = age + dt
         base_gain.clip(ONE, _MEMORY, out=base_gain)
         np.divide(dt, base_gain, out=base_gain)
+        if len(j.young):
+            # The first week is measured against its first day: a base that went down with the
+            # weekend would make the weekend look smaller, hour by hour, than it was.
+            base_gain[(age >= _DAY) & (age < _SETTLED)] = ZERO
         step = over - explained
         step *= base_gain
         if len(held):
             # A departure teaches what nothing is known of yet, or a weekend would never be known.
-            known = held[self.table[part % PARTS, _rows(sel, held)] != _UNKNOWN]
+            known = held[self.table[part % PARTS, rows_at(sel, held)] != _UNKNOWN]
             time[known] = ZERO
             step[known] = ZERO
         base += step
@@ -288,7 +298,8 @@ def _turned(last: Wide, now: int, count: int) -> NDArray[np.intp]:
     return np.arange(count) if last != now else np.zeros(0, np.intp)
 
 
-def _rows(sel: Selector, places: NDArray[np.intp]) -> NDArray[np.int64]:
+def rows_at(sel: Selector, places: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the rows at *places* of a selection."""
     rows: NDArray[np.int64] = places + sel.start if isinstance(sel, slice) else sel[places]
     return rows
 
