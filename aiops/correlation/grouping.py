@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiops.correlation.companions import Companions
+from aiops.correlation.first_week import FirstWeek
 from aiops.correlation.gate import WEAK
 from aiops.correlation.nearby import MAX_ENTITIES, STRANGER_SECONDS, Nearby
 from aiops.correlation.onsets import Onsets
@@ -35,7 +36,7 @@ TOGETHER = 0.5  # somebody calls both
 STRANGERS = 0.6  # nobody knows
 _INFO = Severity.INFO  # an enumeration's own look-up costs more than the comparison
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
-_VERSION = 1
+_VERSION = 2
 
 
 class _Lags(NamedTuple):
@@ -66,6 +67,7 @@ class Grouping:
         self._nearby = Nearby(topology)
         self.companions = Companions(facts)
         self._onsets = Onsets(facts)
+        self._first_week = FirstWeek(facts)
         self._known_lags: dict[tuple[str, str, float, float], _Lags] = {}
 
     @property
@@ -85,7 +87,7 @@ class Grouping:
 
     def dated(self, anomaly: Anomaly) -> Anomaly:
         """Return an anomaly with the moment at which its series began to depart this time."""
-        onset = self._onsets.of(anomaly)
+        onset, anomaly = self._onsets.of(anomaly), self._first_week.weigh(anomaly)
         return anomaly if onset == anomaly.since else replace(anomaly, since=onset)
 
     def homes(self, anomaly: Anomaly) -> Homes:
@@ -219,7 +221,11 @@ class Grouping:
 
     def to_section(self) -> Section:
         """Return what was learned and when series began; the index follows from the ledger."""
-        header = {"companions": self.companions.to_state(), "onsets": self._onsets.to_state()}
+        header = {
+            "companions": self.companions.to_state(),
+            "onsets": self._onsets.to_state(),
+            "first_week": self._first_week.to_state(),
+        }
         return Section(self.name, _VERSION, header)
 
     def restore(self, section: Section) -> None:
@@ -227,4 +233,5 @@ class Grouping:
         if section.version == _VERSION:
             self.companions.restore(section.header["companions"])
             self._onsets.restore(section.header["onsets"])
+            self._first_week.restore(section.header["first_week"])
             self._known_lags.clear()

@@ -1,0 +1,60 @@
+"""Know when many entities leave their usual level at hours of the week that none has seen.
+
+A service that sleeps at the weekend leaves its level on its first Friday night, and so do all the
+others: that is the calendar, which nobody can know in the first week, and no fault of each. It is
+known by how many do so together. A fault that is as wide shows by more than slow shifts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from aiops.model import Anomaly, Severity
+
+WEEK: Final = 7 * 86400.0  # seconds: watched for less, a series has not seen these hours before
+NIGHT: Final = 4 * 3600.0  # seconds in which evenings of several services begin
+MANY: Final = 6  # other entities: within NIGHT calibrated evidence comes about once by chance
+MAX_ENTITIES: Final = 10_000
+
+
+class FirstWeek:
+    """Remember which entities shifted lately in their first week; bounded."""
+
+    def __init__(self, facts: Counter[str]) -> None:
+        self._facts = facts
+        self._shifted: dict[str, float] = {}  # entity: when last, the longest ago first
+
+    def weigh(self, anomaly: Anomaly) -> Anomaly:
+        """Return an anomaly as evidence alone while ``MANY`` others shift for the first time.
+
+        Only sums over the past (``shift``) of series in their first week are meant: a spike, a
+        level far off and anything in a log are never the calendar's.
+        """
+        if anomaly.kind != "shift" or not 0.0 < anomaly.seen * anomaly.pace < WEEK:
+            return anomaly
+        shifted, entity, at = self._shifted, anomaly.entity, anomaly.at
+        last = shifted.pop(entity, at)
+        while shifted and shifted[oldest := next(iter(shifted))] < at - NIGHT:
+            del shifted[oldest]
+        if len(shifted) >= MAX_ENTITIES:
+            del shifted[next(iter(shifted))]
+            self._facts["first_week_forgotten"] += 1
+        others = len(shifted)
+        shifted[entity] = max(at, last)
+        if others < MANY or not anomaly.severe or anomaly.severity >= Severity.CRITICAL:
+            return anomaly
+        self._facts["first_week_shifts"] += 1
+        reason = f"{anomaly.reason}, as many others do at hours of the week not seen before"
+        return replace(anomaly, severe=False, reason=reason)
+
+    def to_state(self) -> list[tuple[str, float]]:
+        """Return plain values for ``restore``, the longest ago first."""
+        return list(self._shifted.items())
+
+    def restore(self, state: Any) -> None:
+        """Take back what ``to_state`` returned."""
+        self._shifted = dict(msgspec.convert(state, list[tuple[str, float]]))
