@@ -173,6 +173,14 @@ class SeriesBank:
         told = map(self._one.step, rows.tolist(), repeat(at), values.tolist())
         return BankScores.of(list(told))
 
+    def excuse(self, rows: NDArray[np.int64]) -> None:
+        """Let the departures that *rows* are in teach their tails nothing when they end.
+
+        Somebody vouches that they are no chance of these rows; levels learn of none anyway.
+        """
+        self._last = None
+        self._rows.narrow[BLAME, rows] = 0.0
+
     def seen(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many samples each of *rows* has learned."""
         counts: NDArray[np.int64] = self._rows.narrow[SEEN, rows].astype(np.int64)

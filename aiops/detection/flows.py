@@ -7,7 +7,7 @@ judged: a minute that was not is missing, never zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from aiops.detection.facts import anomaly_id
 from aiops.detection.rows import EVIDENCE_FLOOR, EVIDENCE_MARGIN, Rows, Wording
-from aiops.detection.siblings import Spoken
+from aiops.detection.siblings import INSTANCES, Spoken
 from aiops.model import Anomaly, LogWindow, SampleLine, Section, Series, Severity
 from aiops.redaction import harmless, redact
 from detectors.bank import SeriesBank
@@ -81,6 +81,16 @@ class Flows:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def excuse(self, series: Sequence[str]) -> None:
+        """Let the departures of *series* teach nothing: people were told what they belong to.
+
+        What is said of all instances is said of each.
+        """
+        every = {one.removesuffix(INSTANCES) for one in series if one.endswith(INSTANCES)}
+        flows = self._flows.values() if every else ()
+        each = [f.volume.id for f in flows if f"{f.entity}/lines" in every]
+        self._rows.excuse([*series, *each])
 
     def count(self, window: LogWindow) -> None:
         """Add one closed window to the running minute."""

@@ -111,6 +111,11 @@ class LogDetection:
         rare = math.ceil(self._firsts.followed * self._windows)
         return self._minutely + rare
 
+    def excuse(self, series: Sequence[str]) -> None:
+        """Let the departures of *series* teach nothing: people were told what they belong to."""
+        self._flows.excuse(series)
+        self._siblings.excuse(series)
+
     def _count_rows(self) -> None:
         """Count what is judged each minute: asked at every window, it changes at marks alone."""
         flows = len(self._flows) + len(self._siblings)

@@ -70,6 +70,10 @@ class MetricDetection:
         """Return how many series have too few samples to be judged."""
         return self._rows.young()
 
+    def excuse(self, series: Sequence[str]) -> None:
+        """Let the departures of *series* teach nothing: people were told what they belong to."""
+        self._rows.excuse(series)
+
     def judge(self, points: Points, threshold: float) -> list[Anomaly]:
         """Score and learn one scrape; returns what stood out."""
         source, at = points.source, points.at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +164,12 @@ class Rows:
             else:
                 self._recovered.pop(row, None)
         return back
+
+    def excuse(self, series: Iterable[str]) -> None:
+        """Let the departures of *series* teach nothing: people were told what they belong to."""
+        known = [row for one in series if (row := self._row.get(one)) is not None]
+        if known:
+            self.bank.excuse(np.array(known, np.int64))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = self.bank.to_state()

@@ -38,6 +38,7 @@ MEMORY = 86400.0
 OUTLIER = 4.0
 """Deviations of a count (roots) beyond which a minute teaches no more."""
 
+INSTANCES = " of instances"  # so end the names of what siblings show together
 MAX_HOMES = 50_000
 MAX_ROWS = 10_000
 _NAMED = 3
@@ -91,6 +92,10 @@ class Siblings:
     def __len__(self) -> int:
         """Return how many differences are judged each minute."""
         return len(self._rows)
+
+    def excuse(self, series: Sequence[str]) -> None:
+        """Let the departures of *series* teach nothing: people were told what they belong to."""
+        self._rows.excuse(series)
 
     def know(self, stream: Stream) -> None:
         """Take note of a stream; one that does not say its instance has no siblings."""
@@ -182,7 +187,7 @@ class Siblings:
             return replace(loudest, reason=reason)
         entities = {a.entity for a in found}
         entity = loudest.entity if len(entities) == 1 else group
-        series = replace(loudest.series, entity=entity, name=f"{what} of instances")
+        series = replace(loudest.series, entity=entity, name=f"{what}{INSTANCES}")
         key = f"{series.id}\0{loudest.kind}"
         since = self._began[key] = began.get(key, min(a.since for a in found))
         # Lines add up; shares do not.

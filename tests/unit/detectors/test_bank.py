@@ -232,6 +232,38 @@ def test_an_incident_is_not_learned() -> None:
     assert (surprises(scores)[345:] >= 4.0).sum() == 0
 
 
+@pytest.mark.parametrize("rows", [1, 100])
+def test_what_somebody_vouches_for_is_not_learned_by_the_tails(rows: int) -> None:
+    """A departure teaches once how far a row strays, unless it is known to be an incident."""
+    heard = []
+    for excused in (False, True):
+        bank = SeriesBank(slots=0)
+        taken = bank.add(rows)
+        values = noise(600, rows)
+        for burst in (slice(400, 405), slice(500, 505)):
+            values[burst] += 300.0
+        told = []
+        for i, tick in enumerate(values):
+            told.append(bank.step(taken, START + 60.0 * i, tick).surprise)
+            if excused:
+                bank.excuse(taken)
+        heard.append((told[400].mean(), told[500].mean()))
+
+    (first, learned), (same, again) = heard
+    assert first == same
+    assert learned < 0.9 * again
+
+
+def test_an_excuse_is_for_the_departure_that_goes_on() -> None:
+    """Where nothing departs it changes nothing."""
+    asked, plain = SeriesBank(slots=0), SeriesBank(slots=0)
+    rows = asked.add(2)
+    plain.add(2)
+    for i, tick in enumerate(noise(60, 2)):
+        asked.excuse(rows)
+        same(asked.step(rows, START + i, tick), plain.step(rows, START + i, tick))
+
+
 def test_a_daily_rhythm_is_expected_from_the_third_day() -> None:
     """A daily wave is foreseen after two days, and its absence is found."""
     step = 900.0
