@@ -94,8 +94,8 @@ class Engine:
         )
         self.ledger = self.placement.ledger
         self._waiting = Waiting()
-        grouping, ledger = self.placement.grouping, self.ledger
-        self._parts = (self._waiting, self.alerts, grouping, ledger, ledger.lessons)
+        ledger = self.ledger
+        self._parts = (self._waiting, self.alerts, *self.placement.parts, ledger, ledger.lessons)
         self.flows = Flows(
             settings.window,
             hold=settings.hold,

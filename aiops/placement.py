@@ -10,6 +10,7 @@ from functools import partial
 from aiops.correlation.gate import LASTING, might_open, odds, opens
 from aiops.correlation.grouping import Grouping
 from aiops.correlation.nearby import STRANGER_SECONDS
+from aiops.correlation.requests import Requests
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
 from aiops.correlation.waves import explains
@@ -38,6 +39,7 @@ class Placement:
         self.entities: set[str] = set()
         self.facts: Counter[str] = Counter()
         self.grouping = Grouping(topology, window, self.facts)
+        self.requests = Requests(self.facts)
         self._tests = tests
         self._asked = (math.nan, math.nan)  # the budget and rate that the threshold is of
         self._threshold = math.inf
@@ -60,9 +62,13 @@ class Placement:
                 self.know(anomaly.series.entity)
             if moved := ledger.moved():
                 grouping.follow(moved)
+                self.requests.follow(moved)
             where = grouping.homes(anomaly)
-            grouping.learn(anomaly, where.names)
-            done += ledger.take(anomaly, where.names, where.beside)
+            names, same = where.names, self.requests.home(anomaly)
+            if same and not names and not where.beside:
+                names = (same,)
+            grouping.learn(anomaly, names)
+            done += ledger.take(anomaly, names, where.beside)
         return done + ledger.settle(self._gate)
 
     def _gate(self, pace: float) -> Gate:
@@ -84,6 +90,11 @@ class Placement:
             ),
             partial(might_open, chance=chance),
         )
+
+    @property
+    def parts(self) -> tuple[Grouping, Requests]:
+        """Return what is saved at a cut beside the ledger."""
+        return self.grouping, self.requests
 
     @property
     def topology(self) -> Topology:
