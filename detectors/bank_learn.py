@@ -184,7 +184,8 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
         # The plain level of a season in use is the mean of its slots. A mean of late would go up
         # and down with the day, and what is expected the other way.
         step *= j.pace.clip(season.width, season.period) / np.float32(season.period)
-        step *= j.passes != 0
+        if np.count_nonzero(j.passes) < len(step):
+            step[j.passes == 0] = ZERO
         step -= plain
         step *= used
         plain += step
@@ -205,7 +206,7 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     came = NONE
     if count or np.count_nonzero(useful):
         moved = ramp(used, useful, j.dt, RAMP)
-        came = ((used < _IN_USE) & (moved >= _IN_USE)).nonzero()[0]
+        came = ((moved >= _IN_USE) > (used >= _IN_USE)).nonzero()[0]
         narrow[WEIGHT] = moved
     narrow[OFFSET] = j.offset
     return came

@@ -214,7 +214,7 @@ class WeekTable:
         if len(j.young):
             # The first week is measured against its first day: a base that went down with the
             # weekend would make the weekend look smaller, hour by hour, than it was.
-            base_gain[(age >= _DAY) & (age < _SETTLED)] = ZERO
+            base_gain *= (age < _DAY) | (age >= _SETTLED)
         step = over - explained
         step *= base_gain
         if len(held):
