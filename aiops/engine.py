@@ -196,13 +196,11 @@ class Engine:
             if at > low:
                 self.facts["hold_timeouts"] += 1
             done += self._pass_until(at)
-            if at > self.clock:
-                self._move(at)
+            self._move(at)
             if found := self._process(item):
                 done += self._place(found)
         # Without a stream to wait for, the wall clock alone says how far time has come.
-        reached = low if low < math.inf else self._tick
-        return done + self._pass_until(reached, through=True)
+        return done + self._pass_until(low if low < math.inf else self._tick, through=True)
 
     @property
     def _next_step(self) -> float:
@@ -248,6 +246,8 @@ class Engine:
                 done += self._place(again)
             if found := ledger.advance(now):
                 done += news.say(found)
+            for judge in (self.metrics, self.logs):
+                judge.excuse(ledger.vouched(now))
             done += news.pass_time(now, wait)
         return done
 

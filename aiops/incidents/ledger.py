@@ -14,7 +14,7 @@ from aiops.incidents.firing import Firing
 from aiops.incidents.habits import Habits
 from aiops.incidents.joining import Explains, foremost, host_of, join, may_join
 from aiops.incidents.lessons import WORDS, Lessons
-from aiops.incidents.opening import Gate, Opens, candidate, is_enough, longest_waiting
+from aiops.incidents.opening import Gate, Opens, candidate, is_enough, longest_waiting, vouched
 from aiops.incidents.passed import Passed
 from aiops.incidents.people import Hands, obey, overdue
 from aiops.incidents.record import LIVE, MAX_SERIES, Record, counts
@@ -71,10 +71,6 @@ class Ledger:
         self.passed = Passed()
 
     # --- asked by the engine ----------------------------------------------------------------
-
-    def footprints(self) -> list[Footprint]:
-        """Return what every candidate and every open incident covers."""
-        return [r.footprint() for r in self._records.values() if r.state is not State.RESOLVED]
 
     def moved(self) -> list[tuple[str, Footprint | None]]:
         """Return the footprints that changed since last asked, ``None`` for what takes no more.
@@ -202,6 +198,10 @@ class Ledger:
                     late = overdue(record, at, self.settings, self._emit)
                     done += late or self._update(record, at)
         return done
+
+    def vouched(self, at: float) -> list[str]:
+        """Return the series that depart at *at* in what is open and confirmed."""
+        return vouched(self._records.values(), at)
 
     def tell_open(self, at: float) -> list[Transition]:
         """Return OPENED again for every open incident nobody was told of (after old news)."""

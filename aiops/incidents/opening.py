@@ -7,10 +7,11 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from aiops.incidents.lessons import Lessons
-from aiops.incidents.record import Record
+from aiops.incidents.record import LIVE, Record, counts
 from aiops.model import Anomaly, State
 from aiops.pace import reach
 
+LATELY = 120.0  # a departure without a sign for longer has ended, or its row decides
 TOGETHER = 300.0  # evidence older than this is no coincidence with what is seen now
 
 Opens = Callable[[Iterable[Anomaly]], bool]
@@ -32,6 +33,20 @@ def longest_waiting(records: Mapping[str, Record], most: int) -> Record | None:
         return None
     waiting = [r for r in records.values() if r.state is State.CANDIDATE]
     return min(waiting, key=lambda r: (r.updated, r.id)) if len(waiting) >= most else None
+
+
+def vouched(records: Iterable[Record], at: float) -> list[str]:
+    """Return the series that depart at *at* in open incidents, where more than one does.
+
+    What one series says alone may be a chance of its own tail, which that has to learn.
+    """
+    since = at - LATELY
+    confirmed = (
+        r.last
+        for r in records
+        if r.state in LIVE and r.updated >= since and sum(map(counts, r.anomalies.values())) > 1
+    )
+    return [series for last in confirmed for series, at in last.items() if at >= since]
 
 
 def _always(_: list[float]) -> bool:

@@ -16,6 +16,7 @@ from aiops.model import (
     Transition,
     TransitionKind,
 )
+from aiops.pace import Footprint
 from tests.unit.evidence import T, anomaly, first_sight
 
 CART, GATEWAY = "service:cart", "service:gateway"
@@ -36,13 +37,14 @@ class Desk:
         self.enough = enough
         self.apart = apart
         self.said: list[Transition] = []
+        self.prints: dict[str, Footprint | None] = {}
 
     def see(self, *anomalies: Anomaly) -> list[Transition]:
         done: list[Transition] = []
         for one in anomalies:
-            homes = [f.id for f in self.ledger.footprints()]
-            if self.apart:
-                homes = [f.id for f in self.ledger.footprints() if one.entity in f.entities]
+            self.prints.update(self.ledger.moved())
+            known = [f for f in self.prints.values() if f is not None]
+            homes = [f.id for f in known if not self.apart or one.entity in f.entities]
             found = self.ledger.absorb(one, homes, lambda a: len(list(a)) >= self.enough)
             done += self._say(found)
         return done
@@ -421,3 +423,18 @@ class TestRestart:
         assert [t.kind.value for t in whole].count("reopened") == 1
         for cut in range(1, 30, 4):
             assert drive(Desk(), cut) == whole
+
+
+def test_only_what_several_series_confirm_is_vouched_for() -> None:
+    """What one series says alone may be a chance of its own tail; a candidate is nobody's word."""
+    desk = Desk(patience=0.0)
+    desk.see(anomaly())
+    assert desk.ledger.vouched(T) == []
+
+    desk.see(anomaly("service:redis", "latency"))
+    assert set(desk.ledger.vouched(T)) == {"service:cart/error_ratio", "service:redis/latency"}
+    assert desk.ledger.vouched(T + 300.0) == []
+
+    waiting = Desk(enough=9)
+    waiting.see(anomaly(), anomaly("service:redis", "latency"))
+    assert waiting.ledger.vouched(T) == []
