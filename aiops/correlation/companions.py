@@ -58,7 +58,8 @@ class Companions:
         self._facts = facts
         self._entities: dict[str, tuple[float, float]] = {}  # faded count, last onset
         self._pairs: dict[tuple[str, str], _Pair] = {}
-        self._recent: deque[tuple[float, str]] = deque(maxlen=CROWD + 1)
+        self._recent: deque[str] = deque(maxlen=CROWD + 1)  # entities that began, and …
+        self._times: deque[float] = deque(maxlen=CROWD + 1)  # … when
         self._sources: dict[str, tuple[float, float]] = {}  # observations, mean distance
         self._began: float | None = None
         self._of: dict[str, dict[str, float]] = {}  # index of the pairs that are believed
@@ -108,12 +109,13 @@ class Companions:
             del self._entities[next(iter(self._entities))]
             self._facts["companions_forgotten"] += 1
         self._entities[entity] = 1.0 + _faded(count, since - last), since
-        company = [
-            (at, other)
-            for at, other in self._recent
-            if -NEAR <= since - at <= NEAR and other != entity
-        ]
-        self._recent.append((since, entity))
+        times, company = self._times, list[tuple[float, str]]()
+        # A whole crowd began nearby: nobody needs to know who.
+        if len(times) <= CROWD or since - min(times) > NEAR or max(times) - since > NEAR:
+            recent = zip(times, self._recent, strict=True)
+            company = [(t, e) for t, e in recent if -NEAR <= since - t <= NEAR and e != entity]
+        self._recent.append(entity)
+        times.append(since)
         if len(company) < CROWD:
             for at, other in company:
                 self._together(entity, other, since, at)
@@ -165,7 +167,7 @@ class Companions:
         return {
             "entities": [[e, *known] for e, known in self._entities.items()],
             "pairs": [[*k, p.count, p.at, p.lags, p.strength] for k, p in self._pairs.items()],
-            "recent": [list(one) for one in self._recent],
+            "recent": [list(one) for one in zip(self._times, self._recent, strict=True)],
             "sources": [[s, *known] for s, known in self._sources.items()],
             "began": self._began,
         }
@@ -177,7 +179,8 @@ class Companions:
         pairs = msgspec.convert(saved["pairs"], list[tuple[str, str, float, float, float, float]])
         self._pairs = {(a, b): _Pair(*rest) for a, b, *rest in pairs}
         recent = msgspec.convert(saved["recent"], list[tuple[float, str]])
-        self._recent = deque(recent, maxlen=CROWD + 1)
+        self._recent = deque([entity for _, entity in recent], maxlen=CROWD + 1)
+        self._times = deque([at for at, _ in recent], maxlen=CROWD + 1)
         sources = msgspec.convert(saved["sources"], list[tuple[str, float, float]])
         self._sources = {s: (count, mean) for s, count, mean in sources}
         self._began = saved["began"]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -87,7 +88,7 @@ def opens(
     """
     every = list(anomalies)
     bad = [a for a in every if a.severity > _INFO]
-    if not might_open([a.surprise for a in bad], chance):
+    if not might_open(bad, chance):
         return False
     work = work_factors(bad)
     demand = work_factors(a for a in every if _is_demand(a))
@@ -105,21 +106,33 @@ def opens(
     return _together([*felt, *usage], chance)
 
 
-def might_open(surprises: list[float], chance: Odds) -> bool:
-    """Return whether such surprises could be enough, believed as they are and all independent.
+def might_open(bad: Sequence[Anomaly], chance: Odds) -> bool:
+    """Return whether what is bad could be enough, believed as it is and all of it independent.
 
     An upper bound of what ``opens`` weighs piece by piece: most candidates stay far below it.
     """
-    if not surprises:
+    if not bad:
         return False
-    surprises.sort(reverse=True)
+    surprises = sorted([a.surprise for a in bad], reverse=True)
     total, least = surprises[0], chance.threshold
     if total >= least + min(FLOODED, -1.0):
         return True
+    asked = least + COMPANY - ROUNDING
     near, far = chance.coincidence, max(chance.strangers, chance.coincidence)
     for surprise in surprises[1:PIECES]:
         total += max(surprise - far, DEPENDENT * (surprise - near), 0.0)
-    return total >= least + COMPANY - ROUNDING
+    if total < asked:
+        return False
+    # Who shows one thing alone is company of others only, and that is worth less.
+    several = Counter([a.series.entity for a in bad])
+    gained = [a.surprise - far for a in bad if a.surprise > far]
+    gained += [
+        DEPENDENT * (a.surprise - near)
+        for a in bad
+        if a.surprise > near and several[a.series.entity] > 1
+    ]
+    gained.sort(reverse=True)
+    return surprises[0] + sum(gained[:PIECES]) >= asked
 
 
 def _together(ranked: Sequence[Anomaly], chance: Odds) -> bool:

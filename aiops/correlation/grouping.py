@@ -63,6 +63,7 @@ class Grouping:
     name = "grouping"  # of its section
 
     def __init__(self, topology: Topology, window: float, facts: Counter[str]) -> None:
+        self.topology = topology
         self.window = window
         self._nearby = Nearby(topology)
         self.companions = Companions(facts)
@@ -70,13 +71,9 @@ class Grouping:
         self._first_week = FirstWeek(facts)
         self._known_lags: dict[tuple[str, str, float, float], _Lags] = {}
 
-    @property
-    def topology(self) -> Topology:
-        """Return the call graph; ``know`` takes another one."""
-        return self._nearby.topology
-
     def know(self, topology: Topology) -> None:
         """Take another call graph."""
+        self.topology = topology
         self._nearby.know(topology)
 
     def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
@@ -109,8 +106,8 @@ class Grouping:
                 continue
             score = self._link(anomaly, key, to, lags)
             if score >= LINK:
-                which = waves if is_wave(anomaly, to, lags.tau) else found
-                which.append((-score, to.started, name))
+                wave = to.growth is not None and is_wave(anomaly, to, lags.tau)
+                (waves if wave else found).append((-score, to.started, name))
         beside = min(waves)[2] if waves else ""
         if len(found) < 2:
             return Homes([name for _, _, name in found], beside)

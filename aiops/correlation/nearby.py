@@ -56,59 +56,51 @@ class Nearby:
     def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
         """Take the footprints that changed; ``None`` for one that takes nothing any more."""
         for name, to in changed:
-            wide = to is not None and len(to.onsets) >= MAX_ENTITIES
             place = self._places.get(name)
-            if place is not None and (to is None or place.wide is not wide):
+            if to is None:
+                if place is not None:
+                    self._drop(name)
+                continue
+            wide, bucket = len(to.onsets) >= MAX_ENTITIES, int(to.started // _BUCKET)
+            if place is not None and (place.wide is not wide or place.bucket != bucket):
                 self._drop(name)
                 place = None
-            if to is None:
-                continue
-            self.prints[name] = to
-            bucket = int(to.started // _BUCKET)
             if place is None:
                 place = self._places[name] = _Place(bucket, wide)
-                self._enter(name, place)
-            elif place.bucket != bucket:
-                self._leave(name, place)
-                place.bucket = bucket
-                self._enter(name, place)
-            self._spread(name, place, to)
+                if not wide:
+                    self._begun.setdefault(bucket, {})[name] = None
+            self.prints[name] = to
+            here = to.entities if wide else to.onsets
+            if len(here) != len(place.entities):
+                self._spread(name, place, here)
 
-    def _spread(self, name: str, place: _Place, to: Footprint) -> None:
+    def _spread(self, name: str, place: _Place, here: dict[str, float]) -> None:
         """Note an incident at the entities that are new in it."""
-        known = place.entities
-        here = to.entities if place.wide else to.onsets
-        more = len(here) - len(known)
-        if not more:
-            return
         self._around.clear()
+        known, at = place.entities, self._held if place.wide else self._at
         newest = next(reversed(here), "")
-        one = more == 1 and newest not in known  # nearly always, and sooner found
-        at, knows = self._held if place.wide else self._at, self.topology.knows
-        for entity in (newest,) if one else here.keys() - known:
-            known.add(entity)
-            at.setdefault(entity, set()).add(name)
-            if not place.wide and not knows(entity):
-                self._strange.add(name)
-
-    def _enter(self, name: str, place: _Place) -> None:
-        if not place.wide:
-            self._begun.setdefault(place.bucket, {})[name] = None
-
-    def _leave(self, name: str, place: _Place) -> None:
-        if place.wide:
-            return
-        here = self._begun[place.bucket]
-        del here[name]
-        if not here:
-            del self._begun[place.bucket]
+        # One more is the rule, and sooner found.
+        one = len(here) == len(known) + 1 and newest not in known
+        new = (newest,) if one else here.keys() - known
+        known.update(new)
+        for entity in new:
+            if entity in at:
+                at[entity].add(name)
+            else:
+                at[entity] = {name}
+        if not place.wide and not self.topology.entities.issuperset(new):
+            self._strange.add(name)
 
     def _drop(self, name: str) -> None:
         self._around.clear()
         place = self._places.pop(name)
         del self.prints[name]
         self._strange.discard(name)
-        self._leave(name, place)
+        if not place.wide:
+            begun = self._begun[place.bucket]
+            del begun[name]
+            if not begun:
+                del self._begun[place.bucket]
         at = self._held if place.wide else self._at
         for entity in place.entities:
             here = at[entity]

@@ -116,7 +116,8 @@ class Firing:
             self._begin(known, at)
         self._known[key] = known
         known.last = max(at, known.last)
-        known.hold, known.pace = reach(anomaly.pace, hold), anomaly.pace
+        known.hold = reach(anomaly.pace, hold)
+        known.pace = anomaly.pace
 
     def _begin(self, known: _Series, at: float) -> None:
         """Begin another departure of a series that had resolved."""

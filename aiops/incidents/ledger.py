@@ -72,19 +72,23 @@ class Ledger:
 
     # --- asked by the engine ----------------------------------------------------------------
 
-    def moved(self) -> list[tuple[str, Footprint | None]]:
+    def moved(self) -> Sequence[tuple[str, Footprint | None]]:
         """Return the footprints that changed since last asked, ``None`` for what takes no more.
 
         What a person took apart comes twice: without a footprint, then with the one that is left.
         """
-        moved, self._moved = self._moved, {}
-        parted: list[tuple[str, Footprint | None]] = [(name, None) for name in self._parted]
+        if not self._moved:
+            return ()
+        found: list[tuple[str, Footprint | None]] = [(name, None) for name in self._parted]
+        for name in self._moved:
+            record = self._records.get(name)
+            if record is None or record.state is _RESOLVED:
+                found.append((name, None))
+            else:
+                found.append((name, record.footprint()))
         self._parted.clear()
-        return [*parted, *((name, self._footprint(name)) for name in moved)]
-
-    def _footprint(self, name: str) -> Footprint | None:
-        record = self._records.get(name)
-        return None if record is None or record.state is State.RESOLVED else record.footprint()
+        self._moved.clear()
+        return found
 
     def absorb(self, anomaly: Anomaly, homes: Sequence[str], opens: Opens) -> list[Transition]:
         """Add an anomaly to the first of *homes* (or to a new candidate) and see what follows.
@@ -116,7 +120,7 @@ class Ledger:
         done = self._merge(record, living, at) if len(living) > 1 else []
         self._add(record, anomaly)
         if record.state is not _CANDIDATE:
-            return [*done, *self._escalate(record, at)]
+            return done + self._escalate(record, at)
         self._unsettled[record.id] = (at, anomaly.pace)
         return done
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiops.incidents.lessons import Lessons
@@ -49,7 +49,7 @@ def vouched(records: Iterable[Record], at: float) -> list[str]:
     return [series for last in confirmed for series, at in last.items() if at >= since]
 
 
-def _always(_: list[float]) -> bool:
+def _always(_: Sequence[Anomaly]) -> bool:
     return True
 
 
@@ -57,12 +57,12 @@ def _always(_: list[float]) -> bool:
 class Gate:
     """Say whether evidence is enough to open an incident.
 
-    ``might`` is asked first: whether such surprises, in any order, could be enough at all. It is
-    an upper bound of ``opens`` and costs less.
+    ``might`` is asked first: whether what is bad, in any order, could be enough at all. It is an
+    upper bound of ``opens`` and costs less.
     """
 
     opens: Opens
-    might: Callable[[list[float]], bool] = _always
+    might: Callable[[Sequence[Anomaly]], bool] = _always
 
 
 def is_enough(record: Record, at: float, gate: Gate, lessons: Lessons) -> bool:
@@ -70,6 +70,6 @@ def is_enough(record: Record, at: float, gate: Gate, lessons: Lessons) -> bool:
     since = at - reach(record.pace, TOGETHER)
     # Most are far from it: then nobody needs to know what else they are. What people taught
     # takes from a surprise and adds to none.
-    if not gate.might(record.surprises(since)):
+    if not gate.might(record.bad(since)):
         return False
     return gate.opens(lessons.asked(record.recent(since)))

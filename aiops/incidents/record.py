@@ -173,14 +173,10 @@ class Record(_Kept):
             if len(self.failing) >= WIDESPREAD:
                 self.severity = _CRITICAL
 
-    def surprises(self, since: float) -> list[float]:
-        """Return how surprising what was bad at *since* or later is, in no order."""
+    def bad(self, since: float) -> list[Anomaly]:
+        """Return what was bad at *since* or later, whatever was usual."""
         last = self.last
-        return [
-            a.surprise
-            for key, a in self.anomalies.items()
-            if last[key] >= since and a.severity > _INFO
-        ]
+        return [a for k, a in self.anomalies.items() if last[k] >= since and a.severity > _INFO]
 
     def recent(self, since: float) -> list[Anomaly]:
         """Return the anomalies seen at *since* or later: the others are no coincidence.
