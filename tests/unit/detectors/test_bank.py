@@ -281,6 +281,41 @@ def test_a_daily_rhythm_is_expected_from_the_third_day() -> None:
     assert lost.max() > 4.0
 
 
+@pytest.mark.parametrize("rows", [1, 8])
+def test_what_is_expected_of_a_day_is_neither_ahead_nor_behind(rows: int) -> None:
+    """While a wave rises it is not expected lower than while it falls, nor higher."""
+    step, per_day = 1800.0, 48
+    at = START + step * np.arange(8 * per_day)
+    turn = 2.0 * np.pi * (at % 86400.0) / 86400.0
+    wave = 100.0 + 50.0 * np.sin(turn)
+    values = wave + np.random.default_rng(5).standard_normal(len(at))
+    bank = SeriesBank(slots=per_day)
+    asked = bank.add(rows, interval=step)
+    expected = [
+        bank.step(asked, now, np.full(rows, x)).expected[0]
+        for now, x in zip(at.tolist(), values, strict=True)
+    ]
+    off = (np.array(expected) - wave)[-3 * per_day :].reshape(3, per_day).mean(axis=0)
+    swing = np.abs(np.fft.rfft(off)[1]) * 2.0 / per_day
+
+    assert swing < 0.5
+
+
+def test_a_season_that_comes_into_use_begins_new_tails() -> None:
+    """How far values strayed from a band without a season says nothing of the band with one."""
+    step, per_day = 1800.0, 48
+    wave = 100.0 + 50.0 * np.sin(2.0 * np.pi * np.arange(4 * per_day) / per_day)
+    values = (wave + np.random.default_rng(5).standard_normal(len(wave)))[:, None]
+    seasonal, flat = SeriesBank(slots=per_day), SeriesBank(slots=0)
+    for bank in (seasonal, flat):
+        run(bank, bank.add(1, interval=step), values, step=step)
+    mine, theirs = seasonal.to_state()[1], flat.to_state()[1]
+
+    assert mine["weight"][0] > 0.5
+    assert theirs["tail_count"][0, 0] > 3 * per_day
+    assert 0.0 < mine["tail_count"][0, 0] < 2 * per_day
+
+
 @pytest.mark.parametrize("family", ["normal", "t3", "lognormal", "poisson", "walk"])
 def test_a_cold_start_does_not_shout(family: str) -> None:
     """In the first four hours of 200 healthy series hardly anything passes surprise 5."""

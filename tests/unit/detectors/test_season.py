@@ -52,6 +52,25 @@ def test_whole_periods_change_no_slot(at: float, weeks: int) -> None:
     assert 0 <= table.slot(at) < 288
 
 
+def test_learning_says_how_far_the_slot_moved() -> None:
+    """What is returned is what was added to the slot, nothing for rows that are kept."""
+    table = SeasonTable(4)
+    table.grow(2)
+    visit(table, 3, 5.0)
+    step = table.learn(
+        3,
+        ALL,
+        np.array([9.0, 9.0], np.float32),
+        np.full(1, 300.0, np.float32),
+        fresh=np.full(1, True),
+        kept=np.array([1]),
+    )
+
+    assert step[0] > 0.0
+    assert table.read(3, ALL)[0][0] == pytest.approx(5.0 + step[0], rel=1e-5)
+    assert step[1] == 0.0
+
+
 def test_growing_keeps_what_was_learned() -> None:
     """More room changes no slot."""
     table = SeasonTable(4)

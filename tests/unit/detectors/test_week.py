@@ -43,6 +43,22 @@ def test_the_first_weekend_is_a_departure_and_the_fifth_is_expected() -> None:
     assert (abs(expected[fifth] - 70.0) < 8.0).all()
 
 
+def test_the_first_weekend_is_known_in_full() -> None:
+    """Parts of the first week are of one base: Sunday night is as low as Saturday morning."""
+    bank = SeriesBank()
+    rows = bank.add(1, interval=STEP)
+    for i, value in enumerate(usual(A_WEEK + 1)):
+        bank.step(rows, MONDAY + STEP * i, np.array([value]))
+    week = WeekTable()
+    week.grow(1)
+    week.load(bank.to_state()[1])
+    first = int(MONDAY // WIDTH) % PARTS
+    parts = np.array([week.part((first + n) % PARTS, rows)[0] for n in range(A_WEEK)])
+    usually = np.nanmedian(parts[:SATURDAY])
+
+    np.testing.assert_allclose(parts[SATURDAY:], usually - 30.0, atol=5.0)
+
+
 def test_whole_weeks_later_all_is_judged_alike() -> None:
     """Only the hour of the week matters, not which week it is."""
     values = usual(A_WEEK + 24)
