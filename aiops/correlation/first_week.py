@@ -2,11 +2,13 @@
 
 A service that sleeps at the weekend leaves its level on its first Friday night, and so do all the
 others: that is the calendar, which nobody can know in the first week, and no fault of each. It is
-known by how many do so together. A fault that is as wide shows by more than slow shifts.
+known by how many do so together. A fault that is as wide shows by more than slow shifts, and who is
+felt to fail otherwise shifts for that reason.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 from typing import Any, Final
@@ -27,6 +29,7 @@ class FirstWeek:
     def __init__(self, facts: Counter[str]) -> None:
         self._facts = facts
         self._shifted: dict[str, float] = {}  # entity: when last, the longest ago first
+        self._failing: dict[str, float] = {}  # entity: when it was last felt otherwise
 
     def weigh(self, anomaly: Anomaly) -> Anomaly:
         """Return an anomaly as evidence alone while ``MANY`` others shift for the first time.
@@ -34,9 +37,16 @@ class FirstWeek:
         Only sums over the past (``shift``) of series in their first week are meant: a spike, a
         level far off and anything in a log are never the calendar's.
         """
-        if anomaly.kind != "shift" or not 0.0 < anomaly.seen * anomaly.pace < WEEK:
+        if anomaly.kind != "shift":
+            if anomaly.severe and anomaly.surprise >= anomaly.threshold:
+                self._fails(anomaly.entity, anomaly.at)
+            return anomaly
+        if not 0.0 < anomaly.seen * anomaly.pace < WEEK:
             return anomaly
         shifted, entity, at = self._shifted, anomaly.entity, anomaly.at
+        if at - self._failing.get(entity, -math.inf) <= NIGHT:
+            # The calendar fails nobody: what shifts here is what is felt here.
+            return anomaly
         last = shifted.pop(entity, at)
         while shifted and shifted[oldest := next(iter(shifted))] < at - NIGHT:
             del shifted[oldest]
@@ -51,10 +61,20 @@ class FirstWeek:
         reason = f"{anomaly.reason}, as many others do at hours of the week not seen before"
         return replace(anomaly, severe=False, reason=reason)
 
-    def to_state(self) -> list[tuple[str, float]]:
+    def _fails(self, entity: str, at: float) -> None:
+        self._shifted.pop(entity, None)
+        last = self._failing.pop(entity, at)
+        if len(self._failing) >= MAX_ENTITIES:
+            del self._failing[next(iter(self._failing))]
+            self._facts["first_week_forgotten"] += 1
+        self._failing[entity] = max(at, last)
+
+    def to_state(self) -> dict[str, list[tuple[str, float]]]:
         """Return plain values for ``restore``, the longest ago first."""
-        return list(self._shifted.items())
+        shifted, failing = self._shifted.items(), self._failing.items()
+        return {"shifted": list(shifted), "failing": list(failing)}
 
     def restore(self, state: Any) -> None:
         """Take back what ``to_state`` returned."""
-        self._shifted = dict(msgspec.convert(state, list[tuple[str, float]]))
+        kept = msgspec.convert(state, dict[str, list[tuple[str, float]]])
+        self._shifted, self._failing = dict(kept["shifted"]), dict(kept["failing"])

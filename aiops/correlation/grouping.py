@@ -36,7 +36,7 @@ TOGETHER = 0.5  # somebody calls both
 STRANGERS = 0.6  # nobody knows
 _INFO = Severity.INFO  # an enumeration's own look-up costs more than the comparison
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
-_VERSION = 2
+_VERSION = 3
 
 
 class _Lags(NamedTuple):

@@ -84,3 +84,25 @@ def test_a_restart_keeps_the_crowd() -> None:
 
     assert again.weigh(shift(99, 60.0)) == known.weigh(shift(99, 60.0))
     assert again.to_state() == known.to_state()
+
+
+def test_who_is_felt_to_fail_otherwise_is_no_part_of_the_calendar() -> None:
+    """A fault shifts what it makes fail: that neither counts nor waits, over a restart too."""
+    known = FirstWeek(Counter())
+    for entity in range(2 * MANY):
+        known.weigh(shift(entity, 0.0, kind="level"))
+        known.weigh(shift(entity, 60.0))
+    again = FirstWeek(Counter())
+    again.restore(known.to_state())
+
+    for one in (known, again):
+        assert one.weigh(shift(0, 120.0)).severe
+        assert one.weigh(shift(99, 120.0)).severe
+
+
+def test_chance_elsewhere_keeps_nobody_out_of_the_calendar() -> None:
+    """Only what is strong enough alone is felt to fail."""
+    known = crowded()
+    known.weigh(replace(shift(99, 0.0, kind="level"), surprise=6.0))
+
+    assert not known.weigh(shift(99, 60.0)).severe
