@@ -77,6 +77,7 @@ CONSTANTS = (
     ("detectors.level", "OUTLIER", "deviations beyond which a value moves no estimate further"),
     ("detectors.shift", "SHARE", "weight of one sample in the mean that finds shifts"),
     ("detectors.season", "TRUSTED", "passes of a slot before it is believed"),
+    ("detectors.week", "SETTLED", "seconds of life through which parts of the week have one base"),
     ("detectors.week", "PROVEN", "seconds of life after which a week is no guess"),
     ("detectors.week", "USEFUL", "share of the usual day's error a week may leave and be used"),
     ("detectors.growth", "SPEED", "speed at which noise that grows with the level is learned"),
@@ -126,6 +127,8 @@ CONSTANTS = (
     ("aiops.correlation.gate", "DEPENDENT", "weight of evidence that shares causes"),
     ("aiops.correlation.gate", "COMPANY", "decades asked on top where only all pieces suffice"),
     ("aiops.correlation.gate", "USAGE", "decades asked on top of work alone"),
+    ("aiops.correlation.first_week", "MANY", "others that shift in their first week: the calendar"),
+    ("aiops.correlation.first_week", "NIGHT", "seconds in which they are counted"),
     ("aiops.correlation.gate", "LASTING", "seconds that work alone must be unusual"),
     ("aiops.correlation.gate", "COMMON", "entities whose work rises together: traffic"),
     (
