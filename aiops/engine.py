@@ -246,8 +246,9 @@ class Engine:
                 done += self._place(again)
             if found := ledger.advance(now):
                 done += news.say(found)
-            for judge in (self.metrics, self.logs):
-                judge.excuse(ledger.vouched(now))
+            if vouched := ledger.vouched(now):
+                self.metrics.excuse(vouched)
+                self.logs.excuse(vouched)
             done += news.pass_time(now, wait)
         return done
 
