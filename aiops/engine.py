@@ -265,11 +265,11 @@ class Engine:
         if isinstance(item, Points):
             found = self.metrics.judge(item, self.threshold())
             for change in self.metrics.take_changes():
-                self.ledger.change(change)
+                self.placement.change(change)
             return found
         if isinstance(item, Alert):
             return self.alerts.judge(item, self.threshold(), self.settings.budget)
-        self.ledger.change(item)
+        self.placement.change(item)
         return []
 
     def _place(self, found: Sequence[Anomaly]) -> list[Transition]:

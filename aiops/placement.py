@@ -9,6 +9,7 @@ from functools import partial
 
 from aiops.correlation.gate import LASTING, might_open, odds, opens
 from aiops.correlation.grouping import Grouping
+from aiops.correlation.kinship import Kinship
 from aiops.correlation.nearby import STRANGER_SECONDS
 from aiops.correlation.requests import Requests
 from aiops.correlation.suspects import rank
@@ -40,6 +41,7 @@ class Placement:
         self.facts: Counter[str] = Counter()
         self.grouping = Grouping(topology, window, self.facts)
         self.requests = Requests(self.facts)
+        self.kinship = Kinship(self.facts)
         self._tests = tests
         self._asked = (math.nan, math.nan)  # the budget and rate that the threshold is of
         self._threshold = math.inf
@@ -49,6 +51,11 @@ class Placement:
         """Count an entity among those that coincidences may come from."""
         if len(self.entities) < self._max_entities:
             self.entities.add(entity)
+
+    def change(self, event: ChangeEvent) -> None:
+        """Take a change: what happens after it may be its."""
+        self.ledger.change(event)
+        self.kinship.change(event)
 
     def place(self, found: Sequence[Anomaly]) -> list[Transition]:
         """Absorb anomalies in the order of (at, series) and return what followed."""
@@ -65,8 +72,10 @@ class Placement:
                 self.requests.follow(moved)
             where = grouping.homes(anomaly)
             names, same = where.names, self.requests.home(anomaly)
-            if same and not names and not where.beside:
-                names = (same,)
+            self.kinship.see(anomaly)
+            if not names and not where.beside:
+                same = same or self.kinship.home(anomaly, grouping.prints)
+                names = (same,) if same else ()
             grouping.learn(anomaly, names)
             done += ledger.take(anomaly, names, where.beside)
         return done + ledger.settle(self._gate)
@@ -92,9 +101,9 @@ class Placement:
         )
 
     @property
-    def parts(self) -> tuple[Grouping, Requests]:
+    def parts(self) -> tuple[Grouping, Requests, Kinship]:
         """Return what is saved at a cut beside the ledger."""
-        return self.grouping, self.requests
+        return self.grouping, self.requests, self.kinship
 
     @property
     def topology(self) -> Topology:

@@ -76,6 +76,11 @@ class Grouping:
         self.topology = topology
         self._nearby.know(topology)
 
+    @property
+    def prints(self) -> Mapping[str, Footprint]:
+        """Return the incidents that were shown, by their ids."""
+        return self._nearby.prints
+
     def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
         """Take the footprints that changed; ``None`` for one that takes nothing any more."""
         self._nearby.follow(changed)

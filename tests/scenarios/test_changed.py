@@ -59,6 +59,23 @@ def test_a_version_that_a_metric_states_is_the_change() -> None:
     assert "likely cause: deploy version 1.2 -> 1.3 on service cart" in story(first(world))
 
 
+def test_a_rollout_that_breaks_two_services_is_one_story() -> None:
+    """Strangers that fail minutes apart after the same change belong together."""
+    told = []
+    for second in ("v42", "v7"):
+        world = World()
+        world.change("cart", "v42", 0.0)
+        world.change("mail", second, 60.0)
+        world.until(120.0)
+        world.fire("cart")
+        world.until(360.0)
+        world.fire("mail")
+        world.until(420.0)
+        told.append([kind for _, _, kind in world.told].count("opened"))
+
+    assert told == [1, 2]
+
+
 def test_a_change_alone_tells_nothing() -> None:
     """Most changes harm nobody: nobody hears of them."""
     world = World(calls=CALLS)
