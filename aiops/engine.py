@@ -92,9 +92,8 @@ class Engine:
             window=settings.group_window,
             max_entities=settings.max_streams,
         )
-        self.ledger = self.placement.ledger
+        ledger = self.ledger = self.placement.ledger
         self._waiting = Waiting()
-        ledger = self.ledger
         self._parts = (self._waiting, self.alerts, *self.placement.parts, ledger, ledger.lessons)
         self.flows = Flows(
             settings.window,

@@ -82,10 +82,8 @@ class Ledger:
         found: list[tuple[str, Footprint | None]] = [(name, None) for name in self._parted]
         for name in self._moved:
             record = self._records.get(name)
-            if record is None or record.state is _RESOLVED:
-                found.append((name, None))
-            else:
-                found.append((name, record.footprint()))
+            kept = None if record is None or record.state is _RESOLVED else record.footprint()
+            found.append((name, kept))
         self._parted.clear()
         self._moved.clear()
         return found
@@ -233,8 +231,7 @@ class Ledger:
 
     def is_at_rest(self, quiet: float) -> bool:
         """Return whether so many seconds without news leave nothing that time could change."""
-        settings = self.settings
-        if quiet <= settings.resolve_after + settings.close_after:
+        if quiet <= self.settings.resolve_after + self.settings.close_after:
             return False
         return not any(self._flaps(r, self._now) for r in self._records.values())
 
@@ -324,8 +321,7 @@ class Ledger:
 
     def _open(self, record: Record, at: float) -> Transition:
         self._reconsider(record)
-        resolved = [r for r in self._records.values() if r.state is State.RESOLVED]
-        before = same_as_before(record, resolved, at, self.settings.reopen_within)
+        before = same_as_before(record, self._records.values(), at, self.settings.reopen_within)
         if before is not None:
             self._take(before, record)
             reopen(before, at)

@@ -14,7 +14,7 @@ _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 
 
 def same_as_before(
-    record: Record, resolved: Iterable[Record], at: float, within: float
+    record: Record, known: Iterable[Record], at: float, within: float
 ) -> Record | None:
     """Return the resolved incident whose symptoms and cause these are, the latest one.
 
@@ -23,8 +23,9 @@ def same_as_before(
     pattern = record.symptoms()
     same = [
         r
-        for r in resolved
-        if at - (r.resolved_at or at) <= within
+        for r in known
+        if r.state is State.RESOLVED
+        and at - (r.resolved_at or at) <= within
         and len(pattern & r.symptoms()) >= SAME_SYMPTOMS * len(pattern)
         and _may_be_of(record, r)
     ]
