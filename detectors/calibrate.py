@@ -39,7 +39,7 @@ no useful end."""
 DOUBT: Final = 0.05
 """A tail is told with the standard error of its shape to spare, as it is after 400 exceedances (a
 memory of them at five minutes): of ten thousand estimates the boldest would make the alarms. What
-is younger leans on the prior, which doubts more."""
+is younger leans on the prior, which doubts more. Where the shape is known the scale has this error."""
 
 LIGHT_SHAPE: Final = 0.05
 """A mean of clipped samples has the tail of a normal score, whatever the samples have."""
@@ -90,6 +90,7 @@ _LEARNING: Final = fixed(2.0 * PRIOR_SHAPE * PRIOR_COUNT)
 _UNCOUNTED: Final = fixed(3.0 * PRIOR_COUNT)
 _TWO: Final = fixed(2.0)
 _DOUBT: Final = fixed(DOUBT)
+_WIDER: Final = fixed(1.0 + DOUBT)
 _FOUR: Final = fixed(4.0)
 _UNSEEN: Final = fixed(20.0)
 _GROWN: Final = fixed(40.0)
@@ -174,6 +175,7 @@ class TailCalibrator:
         doubt = (ONE + shape) * _DOUBT
         if self.light is not None:
             doubt[self.light] = ZERO
+            sigma[self.light] *= _WIDER
         shape += doubt
         excess = np.maximum(np.square(np.minimum(raw / edge, _FARTHEST)) - ONE, 0.0)
         beyond = np.log(1.0 + shape * excess / sigma) / shape
@@ -202,6 +204,7 @@ class TailCalibrator:
             doubt = (ONE + shape) * _DOUBT
             if self.light is not None:
                 doubt[beyond.of(self.light)] = ZERO
+                sigma[beyond.of(self.light)] *= _WIDER
             shape += doubt
             power = raw.reshape(-1).take(places) / edges.reshape(-1).take(places)
             np.minimum(power, _FARTHEST, out=power)

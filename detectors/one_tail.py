@@ -77,8 +77,8 @@ class OneTail:
         light = min(1.0 - 0.5 / max(1.0 - first * first / second, 1e-3), 0.0)
         shape = min(max(first + light, SHAPE_BOUNDS[0]), SHAPE_BOUNDS[1])
         if n != self._tails.light:
-            shape += (1.0 + shape) * DOUBT
-        return shape, (1.0 - light) * first
+            return shape + (1.0 + shape) * DOUBT, (1.0 - light) * first
+        return shape, (1.0 - light) * first * (1.0 + DOUBT)
 
     def learn(self, raw: Sequence[float], dt: float) -> None:
         """Learn one sample that stands for *dt* seconds."""
