@@ -39,7 +39,7 @@ no useful end."""
 DOUBT: Final = 0.05
 """A tail is told with the standard error of its shape to spare, as it is after 400 exceedances (a
 memory of them at five minutes): of ten thousand estimates the boldest would make the alarms. What
-is younger leans on the prior, which doubts more. Where the shape is known the scale has this error."""
+is younger leans on the prior, which doubts more. A known shape leaves the error of the scale."""
 
 LIGHT_SHAPE: Final = 0.05
 """A mean of clipped samples has the tail of a normal score, whatever the samples have."""
