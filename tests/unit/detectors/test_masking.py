@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.collapse import collapse_digits, collapse_ids, is_id
-from detectors.masking import WILD, Masker
+from detectors.masking import WILD, Masker, mask_word
 from detectors.templates import TemplateMiner
 
 LINES = st.lists(
@@ -64,6 +64,12 @@ def test_ids_are_what_the_regular_expression_finds(data: bytes) -> None:
     )
     assert collapse_ids(data) == expected
     assert collapse_ids(data + b"\n" * 3000).rstrip(b"\n") == expected.rstrip(b"\n")
+
+
+@given(st.text(alphabet="/0aF-_.:?=[*\\", max_size=40).map(lambda text: b"/" + text.encode()))
+def test_a_path_is_masked_as_if_it_were_taken_apart(word: bytes) -> None:
+    """What is known to be one path at once has the mask that all rules give it."""
+    assert Masker().mask(word) == mask_word(word)
 
 
 def test_short_ids_are_words() -> None:
