@@ -112,25 +112,26 @@ class Nearby:
 
     def near(self, anomaly: Anomaly, company: Collection[str]) -> Collection[str]:
         """Return the incidents that a link is possible to; *company* falls ill with its entity."""
-        entity, at = anomaly.series.entity, self._at
-        strange = not self.topology.knows(entity)
-        parts: list[Collection[str]] = []
+        entity, at, begun = anomaly.series.entity, self._at, self._begun
+        strange = entity not in self.topology.entities
+        if not (strange or company or self._strange):
+            return self._by_graph(entity)
         if strange:
-            own = at.get(entity), self._held.get(entity)
-            parts += [names for names in own if names]
+            names = {*at.get(entity, ()), *self._held.get(entity, ())}
         else:
-            parts.append(self._by_graph(entity))
-        if company:
-            parts += [at[other] for other in company if other in at]
+            names = set(self._by_graph(entity))
+        for other in company:
+            if other in at:
+                names |= at[other]
         if strange or self._strange:
             spread = reach(anomaly.pace / PACES, STRANGER_SECONDS)
             first = int((anomaly.since - spread) // _BUCKET)
             last = int((anomaly.since + spread) // _BUCKET)
             for bucket in range(first, last + 1):
-                begun = self._begun.get(bucket)
-                if begun:
-                    parts.append(begun if strange else begun.keys() & self._strange)
-        return parts[0] if len(parts) == 1 else set().union(*parts)
+                if bucket in begun:
+                    here = begun[bucket]
+                    names.update(here if strange else here.keys() & self._strange)
+        return names
 
     def _by_graph(self, entity: str) -> set[str]:
         """Return the incidents of an entity and of those the graph knows it has to do with."""

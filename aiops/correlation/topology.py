@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aiops.entities import as_entity
@@ -34,19 +34,18 @@ class Topology:
     """Answer questions about the call graph; an empty one knows nothing."""
 
     def __init__(self, calls: Mapping[str, Sequence[str]] | None = None) -> None:
-        self._callees: dict[str, frozenset[str]] = {
-            as_entity(caller): frozenset(as_entity(c) for c in callees)
-            for caller, callees in (calls or {}).items()
+        callees = {
+            as_entity(caller): frozenset(as_entity(c) for c in called)
+            for caller, called in (calls or {}).items()
         }
         callers: dict[str, set[str]] = {}
-        for caller, callees in self._callees.items():
-            for callee in callees:
+        for caller, called in callees.items():
+            for callee in called:
                 callers.setdefault(callee, set()).add(caller)
-        self._callers = {callee: frozenset(found) for callee, found in callers.items()}
-        self._entities = frozenset(self._callees) | frozenset(self._callers)
+        self._below = _Ways(callees)
+        self._above = _Ways({callee: frozenset(found) for callee, found in callers.items()})
+        self._entities = frozenset(callees) | frozenset(callers)
         self._kin: dict[str, Kin] = {}
-        self._needs: dict[str, frozenset[str]] = {}
-        self._dependents: dict[str, frozenset[str]] = {}
 
     @property
     def entities(self) -> frozenset[str]:
@@ -58,10 +57,10 @@ class Topology:
         return entity in self._entities
 
     def callees(self, entity: str) -> frozenset[str]:
-        return self._callees.get(entity, _NONE)
+        return self._below.direct.get(entity, _NONE)
 
     def callers(self, entity: str) -> frozenset[str]:
-        return self._callers.get(entity, _NONE)
+        return self._above.direct.get(entity, _NONE)
 
     def distance(self, a: str, b: str, limit: int = 3) -> int | None:
         """Return the number of calls between two entities, ``None`` beyond *limit*."""
@@ -93,22 +92,22 @@ class Topology:
 
     def kin(self, entity: str) -> Kin:
         """Return whom *entity* has to do with."""
-        if entity not in self._entities:
-            return _NOBODY
         known = self._kin.get(entity)
         if known is None:
+            if entity not in self._entities:
+                return _NOBODY
             if len(self._kin) >= MAX_KEPT:
                 self._kin.clear()
             known = self._kin[entity] = self._find(entity)
         return known
 
     def _find(self, entity: str) -> Kin:
-        below, above = (_steps(entity, ways, FURTHEST) for ways in (self._callees, self._callers))
+        below, above = self._steps(entity, self._below), self._steps(entity, self._above)
         along = above | below
         for name in above.keys() & below.keys():
             along[name] = min(above[name], below[name])
-        siblings = _next(self.callees(entity), self._callers)
-        together = _next(self.callers(entity), self._callees)
+        siblings = set[str]().union(*[self.callers(c) for c in self.callees(entity)])
+        together = set[str]().union(*[self.callees(c) for c in self.callers(entity)])
         siblings -= {entity, *along}
         together -= {entity, *along, *siblings}
         return Kin(
@@ -119,47 +118,44 @@ class Topology:
             frozenset(siblings.union(together, along)),
         )
 
+    @staticmethod
+    def _steps(entity: str, ways: _Ways) -> dict[str, int]:
+        """Return who is reached, and after how many calls."""
+        found: dict[str, int] = {}
+        for steps in range(FURTHEST, 0, -1):
+            found.update(dict.fromkeys(ways.within(entity, steps), steps))
+        found.pop(entity, None)
+        return found
+
     def reaches(self, caller: str, callee: str) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""
         return callee in self.needs(caller)
 
     def needs(self, caller: str) -> frozenset[str]:
         """Return everybody that *caller* depends on, directly or through others."""
-        return self._followed(caller, self._callees, self._needs)
+        return self._below.within(caller, DEEPEST)
 
     def dependents(self, callee: str) -> frozenset[str]:
         """Return everybody that depends on *callee*, directly or through others."""
-        return self._followed(callee, self._callers, self._dependents)
+        return self._above.within(callee, DEEPEST)
 
-    @staticmethod
-    def _followed(
-        entity: str,
-        ways: Mapping[str, frozenset[str]],
-        answers: dict[str, frozenset[str]],
-    ) -> frozenset[str]:
-        if entity not in ways:
-            return _NONE
-        known = answers.get(entity)
+
+class _Ways:
+    """Follow calls one way; what was found within a few of them is kept."""
+
+    def __init__(self, direct: Mapping[str, frozenset[str]]) -> None:
+        self.direct = direct
+        self._kept: dict[tuple[str, int], frozenset[str]] = {}
+
+    def within(self, entity: str, steps: int) -> frozenset[str]:
+        """Return who is reached in one to so many steps; oneself only around a circle."""
+        direct = self.direct.get(entity, _NONE)
+        if steps == 1 or not direct:
+            return direct
+        known = self._kept.get((entity, steps))
         if known is None:
-            if len(answers) >= MAX_KEPT:
-                answers.clear()
-            edge, seen = {entity}, set[str]()
-            for _ in range(DEEPEST):
-                edge = _next(edge, ways) - seen
-                seen |= edge
-            known = answers[entity] = frozenset(seen)
+            known = direct.union(*[self.within(each, steps - 1) for each in direct])
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            self._kept[entity, steps] = known
         return known
-
-
-def _next(entities: Iterable[str], ways: Mapping[str, frozenset[str]]) -> set[str]:
-    return set[str]().union(*[ways[e] for e in entities if e in ways])
-
-
-def _steps(entity: str, ways: Mapping[str, frozenset[str]], most: int) -> dict[str, int]:
-    """Return who is reached, and after how many steps of at most so many."""
-    found: dict[str, int] = {}
-    edge = {entity}
-    for steps in range(1, most + 1):
-        edge = _next(edge, ways).difference(found, (entity,))
-        found |= dict.fromkeys(edge, steps)
-    return found

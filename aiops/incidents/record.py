@@ -123,17 +123,16 @@ class Record(_Kept):
         known = self.anomalies.get(key)
         if known is None and len(self.anomalies) >= MAX_SERIES:
             return False
-        if matters and anomaly.pace > self.pace:
-            self.pace = anomaly.pace
         if at >= self.seen.get(entity, at):
             self.seen[entity] = at
-        if matters and (known is None or not counts(known)):
-            since = self.onsets.get(entity)
-            if since is None or since < anomaly.since:
-                self.onsets[entity] = anomaly.since
         last = self.last.get(key)
-        if matters and anomaly.since > self.grown and (last is None or anomaly.since > last):
-            self.grown = self._growth.at = anomaly.since
+        if matters:
+            since = anomaly.since
+            self.pace = max(self.pace, anomaly.pace)
+            if (known is None or not counts(known)) and since > self.onsets.get(entity, -math.inf):
+                self.onsets[entity] = since
+            if since > self.grown and (last is None or since > last):
+                self.grown = self._growth.at = since
         if last is None or at >= last:
             self.last[key] = at
         if not severe and anomaly.actual is not None and anomaly.expected:
