@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -38,6 +39,7 @@ _ID = re.compile(
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d")
+_WORDS: Final = ("trace", "req", "correlation", "transaction", "00-")
 
 
 @dataclass(slots=True)
@@ -120,10 +122,15 @@ class Requests:
 
 def requests_of(anomaly: Anomaly) -> list[tuple[str, float]]:
     """Return the requests that the samples of a departure are of, each with its time."""
-    found: Mapping[str, float] = {
-        match[1] or match[2]: sample.at
-        for sample in anomaly.samples
-        for match in _ID.finditer(sample.text)
-        if _DIGIT.search(match[0])
-    }
+    found = {name: sample.at for sample in anomaly.samples for name in _named(sample.text)}
     return list(found.items())[:MOST_EACH]
+
+
+@lru_cache(maxsize=10_000)
+def _named(text: str) -> tuple[str, ...]:
+    lower = text.lower()
+    # Most lines name none, and looking for a word is cheaper than for a pattern.
+    if not any(word in lower for word in _WORDS):
+        return ()
+    matches = (match for match in _ID.finditer(text) if _DIGIT.search(match[0]))
+    return tuple(match[1] or match[2] for match in matches)
