@@ -181,7 +181,7 @@ class Grouping:
         """Return the strongest link by way of another entity, *best* when none is stronger."""
         onsets, kin = to.onsets, self.topology.kin(entity)
         if kin.along:
-            for other in onsets.keys() & kin.along.keys():
+            for other in self._nearby.along(entity, to):
                 onset = onsets[other]
                 near = math.exp(-abs(since - onset) / lags.tau)
                 if other in kin.below and since >= onset:
@@ -208,7 +208,7 @@ class Grouping:
         if kin.siblings and not kin.siblings.isdisjoint(onsets):
             # Who they both call made both suffer at once, or has nothing to do with it.
             return SIBLINGS
-        if any(other != entity and self._is_stranger(entity, other, kin) for other in onsets):
+        if not self.topology.entities.issuperset(onsets):
             return STRANGERS
         # No graph is whole: what fails at the same moment for one caller is one story.
         return 0.0 if kin.together.isdisjoint(onsets) else TOGETHER

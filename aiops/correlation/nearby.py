@@ -44,6 +44,7 @@ class Nearby:
         self._begun: dict[int, dict[str, None]] = {}  # start in buckets: incidents
         self._strange: set[str] = set()  # incidents of entities that the graph does not know
         self._around: dict[str, set[str]] = {}  # entity: incidents of it and of its kin
+        self._along: dict[tuple[str, str, int], tuple[str, ...]] = {}
 
     def know(self, topology: Topology) -> None:
         """Take another call graph."""
@@ -76,7 +77,7 @@ class Nearby:
 
     def _spread(self, name: str, place: _Place, here: dict[str, float]) -> None:
         """Note an incident at the entities that are new in it."""
-        self._around.clear()
+        self._forget_answers()
         known, at = place.entities, self._held if place.wide else self._at
         newest = next(reversed(here), "")
         # One more is the rule, and sooner found.
@@ -92,7 +93,7 @@ class Nearby:
             self._strange.add(name)
 
     def _drop(self, name: str) -> None:
-        self._around.clear()
+        self._forget_answers()
         place = self._places.pop(name)
         del self.prints[name]
         self._strange.discard(name)
@@ -132,6 +133,21 @@ class Nearby:
                     here = begun[bucket]
                     names.update(here if strange else here.keys() & self._strange)
         return names
+
+    def along(self, entity: str, to: Footprint) -> tuple[str, ...]:
+        """Return who of an incident calls *entity* or is called by it, directly or not."""
+        asked = entity, to.id, len(to.onsets)
+        found = self._along.get(asked)
+        if found is None:
+            if len(self._along) >= MAX_KEPT:
+                self._along.clear()
+            found = tuple(to.onsets.keys() & self.topology.kin(entity).along.keys())
+            self._along[asked] = found
+        return found
+
+    def _forget_answers(self) -> None:
+        self._around.clear()
+        self._along.clear()
 
     def _by_graph(self, entity: str) -> set[str]:
         """Return the incidents of an entity and of those the graph knows it has to do with."""
