@@ -45,19 +45,21 @@ class OneTail:
         self._log_edge: list[float] = tails.log_edge[:, row].tolist()
         self.edges = [math.exp(edge) for edge in self._log_edge]
         unseen = max(1.0 / (tails.count.item(0, row) + 20.0), SHARE_FLOOR)
-        self._share = [min(max(s, unseen), 0.5) for s in tails.share[:, row].tolist()]
+        shares = tails.share[:, row].tolist()
+        self._share = [unseen if s < unseen else min(s, 0.5) for s in shares]
 
     def together(self, raw: Sequence[float]) -> float:
         """Return the surprise of all members together, up to about 25."""
         total = 0.0
+        shares = self._share
         for n, (score, edge) in enumerate(zip(raw, self.edges, strict=True)):
             if score > edge:
                 shape, sigma = self._pareto(n)
                 far = min(score / edge, FARTHEST)
                 power = math.log1p((far * far - 1.0) * shape / sigma) / shape
-                total += math.exp(min(power, MOST_POWER)) / self._share[n]
+                total += math.exp(min(power, MOST_POWER)) / shares[n]
             else:
-                total += 1.0 / (1.0 - score / edge * (1.0 - self._share[n]))
+                total += 1.0 / (1.0 - score / edge * (1.0 - shares[n]))
         return math.log10(total / len(raw))
 
     def each(self, raw: Sequence[float]) -> list[float]:
@@ -87,17 +89,23 @@ class OneTail:
         forget = dt / tails.memory
         gain = max(4.0 / (count + 40.0), forget, MIN_GAIN)
         shares: list[float] = tails.share[:, row].tolist()
-        edges = self._log_edge
+        edges, kept = self._log_edge, 1.0 - gain
         for n, score in enumerate(raw):
+            edge = edges[n]
             if score > self.edges[n]:
                 self._learn_excess(n, score, count, forget)
                 shares[n] += gain * (1.0 - shares[n])
-                edges[n] += gain * _RISE
+                edge += gain * _RISE
             else:
-                shares[n] = max(shares[n] * (1.0 - gain), 1e-6)
-                fall = min(max(TAIL_SHARE / shares[n], 1.0), HURRY)
-                edges[n] += fall * gain * _FALL
-            edges[n] = max(edges[n], _LOG_FLOOR)
+                shares[n] = share = max(shares[n] * kept, 1e-6)
+                fall = TAIL_SHARE / share
+                # Plain comparisons: a call of min or max costs five times as much.
+                if fall < 1.0:
+                    fall = 1.0
+                elif fall > HURRY:
+                    fall = HURRY
+                edge += fall * gain * _FALL
+            edges[n] = max(edge, _LOG_FLOOR)
         tails.share[:, row] = shares
         tails.log_edge[:, row] = edges
         tails.count[0, row] = count
