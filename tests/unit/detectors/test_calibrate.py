@@ -137,7 +137,7 @@ def test_looking_at_all_members_together_is_combining_them() -> None:
     raw[0, :2] = 1e4, 0.0
     quick, edges, beyond = four.together(slice(0, 8), raw)
     np.testing.assert_allclose(quick, combine(four.surprise(slice(0, 8), raw)), atol=1e-4)
-    np.testing.assert_array_equal(beyond, np.flatnonzero(raw > edges))
+    np.testing.assert_array_equal(beyond.places, np.flatnonzero(raw > edges))
 
 
 def test_the_threshold_keeps_the_budget() -> None:
