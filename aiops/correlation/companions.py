@@ -59,7 +59,8 @@ class Companions:
         self._entities: dict[str, tuple[float, float]] = {}  # faded count, last onset
         self._pairs: dict[tuple[str, str], _Pair] = {}
         self._recent: deque[str] = deque(maxlen=CROWD + 1)  # entities that began, and …
-        self._times: deque[float] = deque(maxlen=CROWD + 1)  # … when
+        self._times: deque[float] = deque(maxlen=CROWD + 1)  # … when, and …
+        self._turns = 0  # … how many of them are earlier than the one before
         self._sources: dict[str, tuple[float, float]] = {}  # observations, mean distance
         self._began: float | None = None
         self._of: dict[str, dict[str, float]] = {}  # index of the pairs that are believed
@@ -111,14 +112,29 @@ class Companions:
         self._entities[entity] = 1.0 + _faded(count, since - last), since
         times, company = self._times, list[tuple[float, str]]()
         # A whole crowd began nearby: nobody needs to know who.
-        if len(times) <= CROWD or since - min(times) > NEAR or max(times) - since > NEAR:
+        if len(times) <= CROWD or not self._all_near(since):
             recent = zip(times, self._recent, strict=True)
             company = [(t, e) for t, e in recent if -NEAR <= since - t <= NEAR and e != entity]
         self._recent.append(entity)
-        times.append(since)
+        self._note(since)
         if len(company) < CROWD:
             for at, other in company:
                 self._together(entity, other, since, at)
+
+    def _all_near(self, since: float) -> bool:
+        """Return whether all that began lately did so within ``NEAR`` seconds of *since*."""
+        times = self._times
+        # They come in order but for a few: then the first and the last say it.
+        first, last = (min(times), max(times)) if self._turns else (times[0], times[-1])
+        return since - first <= NEAR and last - since <= NEAR
+
+    def _note(self, since: float) -> None:
+        times = self._times
+        if times:
+            self._turns += since < times[-1]
+            if len(times) > CROWD:
+                self._turns -= times[1] < times[0]
+        times.append(since)
 
     def _together(self, entity: str, other: str, since: float, at: float) -> None:
         first, second = sorted((entity, other))
@@ -180,7 +196,10 @@ class Companions:
         self._pairs = {(a, b): _Pair(*rest) for a, b, *rest in pairs}
         recent = msgspec.convert(saved["recent"], list[tuple[float, str]])
         self._recent = deque([entity for _, entity in recent], maxlen=CROWD + 1)
-        self._times = deque([at for at, _ in recent], maxlen=CROWD + 1)
+        self._times.clear()
+        self._turns = 0
+        for at, _ in recent:
+            self._note(at)
         sources = msgspec.convert(saved["sources"], list[tuple[str, float, float]])
         self._sources = {s: (count, mean) for s, count, mean in sources}
         self._began = saved["began"]

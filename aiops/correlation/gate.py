@@ -113,13 +113,14 @@ def might_open(bad: Sequence[Anomaly], chance: Odds) -> bool:
     """
     if not bad:
         return False
-    surprises = sorted([a.surprise for a in bad], reverse=True)
-    total, least = surprises[0], chance.threshold
+    total = strongest = max([a.surprise for a in bad])
+    least = chance.threshold
     if total >= least + min(FLOODED, -1.0):
         return True
     asked = least + COMPANY - ROUNDING
     near, far = chance.coincidence, max(chance.strangers, chance.coincidence)
-    for surprise in surprises[1:PIECES]:
+    beyond = sorted([a.surprise for a in bad if a.surprise > near], reverse=True)
+    for surprise in beyond[1:PIECES]:
         total += max(surprise - far, DEPENDENT * (surprise - near), 0.0)
     if total < asked:
         return False
@@ -132,7 +133,7 @@ def might_open(bad: Sequence[Anomaly], chance: Odds) -> bool:
         if a.surprise > near and several[a.series.entity] > 1
     ]
     gained.sort(reverse=True)
-    return surprises[0] + sum(gained[:PIECES]) >= asked
+    return strongest + sum(gained[:PIECES]) >= asked
 
 
 def _together(ranked: Sequence[Anomaly], chance: Odds) -> bool:

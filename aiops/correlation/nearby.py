@@ -79,18 +79,18 @@ class Nearby:
         """Note an incident at the entities that are new in it."""
         self._forget_answers()
         known, at = place.entities, self._held if place.wide else self._at
+        graph = self.topology.entities
         newest = next(reversed(here), "")
         # One more is the rule, and sooner found.
         one = len(here) == len(known) + 1 and newest not in known
-        new = (newest,) if one else here.keys() - known
-        known.update(new)
-        for entity in new:
+        for entity in (newest,) if one else here.keys() - known:
+            known.add(entity)
             if entity in at:
                 at[entity].add(name)
             else:
                 at[entity] = {name}
-        if not place.wide and not self.topology.entities.issuperset(new):
-            self._strange.add(name)
+            if entity not in graph and not place.wide:
+                self._strange.add(name)
 
     def _drop(self, name: str) -> None:
         self._forget_answers()
