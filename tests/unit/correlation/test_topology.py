@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from aiops.correlation.topology import Topology
+from aiops.correlation.topology import DEEPEST, FURTHEST, Topology
 from aiops.entities import as_entity
 
 SHOP = Topology({"gateway": ["checkout"], "checkout": ["cart", "payment"], "payment": ["host:db1"]})
@@ -47,6 +49,31 @@ def test_a_circle_of_calls_ends() -> None:
     circle = Topology({"a": ["b"], "b": ["a"]})
     assert circle.reaches("service:a", "service:b")
     assert not circle.reaches("service:a", "service:c")
+
+
+def test_who_is_within_a_few_calls_is_who_a_walk_meets() -> None:
+    """Kin, needs and dependents are those of a plain walk, circles and crossings included."""
+    random = Random(11)
+    names = [f"service:s{n}" for n in range(25)]
+    calls = {one: random.sample(names, 2) for one in names[:20]}
+    graph = Topology(calls)
+
+    def walk(start: str, most: int, *, down: bool) -> dict[str, int]:
+        met: dict[str, int] = {}
+        edge = {start}
+        for steps in range(1, most + 1):
+            edge = {n for e in edge for n in (graph.callees(e) if down else graph.callers(e))}
+            for name in edge:
+                met.setdefault(name, steps)
+        return met
+
+    for one in names:
+        below, above = (walk(one, FURTHEST, down=way) for way in (True, False))
+        near = {n: min(d.get(n, 9) for d in (below, above)) for n in {*below, *above} - {one}}
+        assert graph.kin(one).along == near
+        assert graph.kin(one).below == below.keys() - {one}
+        assert graph.needs(one) == walk(one, DEEPEST, down=True).keys()
+        assert graph.dependents(one) == {n for n in names if graph.reaches(n, one)}
 
 
 def test_an_empty_graph_knows_nothing() -> None:
