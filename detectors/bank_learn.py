@@ -179,20 +179,21 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
     wide *= weight
     spread += wide
     plain *= weight
+    trusted = j.passes >= _TRUSTED
+    many = np.count_nonzero(trusted)
     used = narrow[WEIGHT]
     if count := np.count_nonzero(used != ZERO):
         # The plain level of a season in use is the mean of its slots. A mean of late would go up
         # and down with the day, and what is expected the other way.
         step *= j.pace.clip(season.width, season.period) / np.float32(season.period)
-        if np.count_nonzero(j.passes) < len(step):
+        if many < len(step):
             step[j.passes == 0] = ZERO
         step -= plain
         step *= used
         plain += step
     j.wide[PLAIN] += plain
-    trusted = j.passes >= _TRUSTED
     fitted = narrow[SEASON_SPREAD]
-    if many := np.count_nonzero(trusted):
+    if many:
         left = np.minimum(np.abs(rest - j.slot_value), most)
         first = (trusted & (fitted == 0.0)).nonzero()[0]
         fitted[first] = spread[first]
