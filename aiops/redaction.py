@@ -232,7 +232,10 @@ def plain(text: str, *, lines: bool = False) -> str:
 
 def harmless(text: str, *, lines: bool = False) -> str:
     """Redact, then make plain: what may be stored, sent and shown."""
-    # Both sides: an escape sequence may hide a secret's name, and cutting adds a newline.
+    # Both sides: an escape sequence may hide a secret's name or swallow its first letter, and
+    # cutting adds a newline.
+    if _ESCAPE.search(text):
+        text = "\n".join(redact(line) for line in text.split("\n"))
     text = plain(text, lines=True)
     # Line by line first: so lines that were redacted before they were saved read the same.
     text = "\n".join(redact(line) for line in text.split("\n")) if "\n" in text else text

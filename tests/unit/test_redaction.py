@@ -159,6 +159,12 @@ def test_an_escape_sequence_does_not_hide_a_secret() -> None:
     assert "hunter2" not in harmless("pass\x1b[1mword=hunter2")
 
 
+@pytest.mark.parametrize("start", ["\x1b ", "\x1b#", "\x9b", "\x1b["])
+def test_an_escape_sequence_does_not_eat_the_name_of_a_secret(start: str) -> None:
+    """What a terminal takes for the end of a sequence was the first letter of "password"."""
+    assert "hunter2" not in harmless(f"{start}password=hunter2")
+
+
 @given(st.text(alphabet=st.characters(), max_size=80))
 def test_plain_text_can_be_written_anywhere(text: str) -> None:
     """Plain text is one line, encodes to UTF-8 and holds no control character."""
