@@ -1,0 +1,41 @@
+"""What people were told of is not learned by tails: the engine as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aiops.engine import Engine, EngineSettings
+from aiops.model import Points, Series, SeriesSet, TransitionKind
+
+T = 1_767_600_000.0
+STEP = 60.0
+NAMES = ("error_ratio", "latency_p95_ms")
+COLUMNS = SeriesSet(tuple(Series("service:cart", name) for name in NAMES))
+FAULTS = (range(300, 308), range(400, 408))
+USUAL, ODD = np.array([0.01, 80.0]), np.array([0.6, 900.0])
+
+
+def surprises(*, vouches: bool) -> list[float]:
+    """Return how surprising the worst of each told fault was when it was opened."""
+    engine = Engine(EngineSettings(multivariate="", drift=""))
+    if not vouches:
+        engine.ledger.vouched = lambda _: []  # type: ignore[method-assign] # the other way
+    rng = np.random.default_rng(1)
+    worst = []
+    for n in range(430):
+        ill = any(n in fault for fault in FAULTS)
+        values = (ODD if ill else USUAL) * (1.0 + 0.05 * rng.standard_normal(2))
+        for t in engine.feed(Points("prometheus", T + STEP * n, COLUMNS, values, STEP)):
+            if t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED):
+                worst.append(max(a.surprise for a in t.incident.anomalies))
+    return worst
+
+
+def test_a_fault_that_comes_again_is_as_surprising_as_before() -> None:
+    """An incident that two series confirm teaches their tails nothing; else it would."""
+    first, again = surprises(vouches=True)
+    same, learned = surprises(vouches=False)
+
+    assert first == same
+    assert learned < first - 0.5
+    assert again > first - 0.2
