@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from aiops.engine import Engine, EngineSettings
-from aiops.model import Points, Series, SeriesSet, TransitionKind
+from aiops.model import Points, Series, SeriesSet, Transition, TransitionKind
 
 T = 1_767_600_000.0
 STEP = 60.0
 NAMES = ("error_ratio", "latency_p95_ms")
 COLUMNS = SeriesSet(tuple(Series("service:cart", name) for name in NAMES))
 FAULTS = (range(300, 308), range(400, 408))
+BEGAN = (TransitionKind.OPENED, TransitionKind.REOPENED)
 USUAL, ODD = np.array([0.01, 80.0]), np.array([0.6, 900.0])
 
 
@@ -21,14 +22,13 @@ def surprises(*, vouches: bool) -> list[float]:
     if not vouches:
         engine.ledger.vouched = lambda _: []  # type: ignore[method-assign] # the other way
     rng = np.random.default_rng(1)
-    worst = []
+    said: list[Transition] = []
     for n in range(430):
         ill = any(n in fault for fault in FAULTS)
         values = (ODD if ill else USUAL) * (1.0 + 0.05 * rng.standard_normal(2))
-        for t in engine.feed(Points("prometheus", T + STEP * n, COLUMNS, values, STEP)):
-            if t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED):
-                worst.append(max(a.surprise for a in t.incident.anomalies))
-    return worst
+        said += engine.feed(Points("prometheus", T + STEP * n, COLUMNS, values, STEP))
+    opened = [t.incident for t in said if t.kind in BEGAN]
+    return [max(a.surprise for a in incident.anomalies) for incident in opened]
 
 
 def test_a_fault_that_comes_again_is_as_surprising_as_before() -> None:
