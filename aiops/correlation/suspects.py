@@ -51,7 +51,12 @@ def rank(
     anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent], topology: Topology
 ) -> tuple[Suspect, ...]:
     """Return suspects, best first; empty means not enough evidence."""
-    bad = [a for a in anomalies if a.severity > Severity.INFO and a.surprise >= WEAK]
+    # What fires often opens nothing, but how rarely it fires here still tells one from another.
+    bad = [
+        a
+        for a in anomalies
+        if a.surprise >= WEAK and (a.severity > Severity.INFO or a.kind == "alert")
+    ]
     if not bad:
         return ()
     felt = _by_entity([a for a in bad if a.severe])

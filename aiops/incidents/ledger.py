@@ -358,7 +358,7 @@ class Ledger:
         if record.dirty:
             near = [c for c in self._changes if -1800.0 <= c.at - record.started <= 300.0]
             record.changes = near[-MAX_CHANGES:]
-            ranked = self._rank(list(record.anomalies.values()), record.changes)
+            ranked = self._rank(self.lessons.heard(record.anomalies.values()), record.changes)
             record.suspects = self.lessons.blame(ranked, record)
             record.dirty = False
 

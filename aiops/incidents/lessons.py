@@ -69,13 +69,19 @@ class Lessons:
 
     def weigh(self, anomaly: Anomaly) -> Anomaly:
         """Turn what people called noise, or expect, into context."""
-        mute = self._mutes.get(token(anomaly)) if self._mutes else None
-        if mute is None or anomaly.at > mute.until or anomaly.severity > mute.severity:
+        mute = self._mute(anomaly) if self._mutes else None
+        if mute is None:
             return anomaly
         if anomaly.severity > Severity.INFO:
             self._facts["silenced_by_feedback"] += 1
         reason = f"{anomaly.reason}, {mute.why}"
         return replace(anomaly, severity=Severity.INFO, severe=False, reason=reason)
+
+    def heard(self, anomalies: Iterable[Anomaly]) -> list[Anomaly]:
+        """Return the anomalies that people did not silence: what may point to a cause."""
+        if not self._mutes:
+            return list(anomalies)
+        return [a for a in anomalies if self._mute(a) is None]
 
     def asked(self, anomalies: Iterable[Anomaly]) -> list[Anomaly]:
         """Return the anomalies with the surprise that is left of them for opening an incident."""
@@ -213,6 +219,12 @@ class Lessons:
         if much > 0.0:
             self._nudges[name] = (much, at)
         self._bound(self._nudges)
+
+    def _mute(self, anomaly: Anomaly) -> _Mute | None:
+        mute = self._mutes.get(token(anomaly))
+        if mute is None or anomaly.at > mute.until or anomaly.severity > mute.severity:
+            return None
+        return mute
 
     def _nudge(self, anomaly: Anomaly) -> float:
         return self._left(what(token(anomaly)), anomaly.at)

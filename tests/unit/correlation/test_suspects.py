@@ -191,3 +191,20 @@ def test_fewer_successes_are_no_silence() -> None:
         for one in calls["web"]
     ]
     assert rank(worse, (), Topology(calls))[0].entity != "service:web"
+
+
+def test_what_fires_often_still_tells_one_from_another() -> None:
+    """A chronic alert opens nothing; that it fires here more rarely than elsewhere points here."""
+
+    def fires(entity: str, name: str, surprise: float, severity: Severity) -> Anomaly:
+        severe = severity > Severity.INFO
+        kind, known = "alert", {"surprise": surprise, "severity": severity, "severe": severe}
+        return anomaly(entity, f"alert {name}", kind=kind, **known)
+
+    common = [fires(e, "threads up", 3.2, Severity.WARNING) for e in (WEB, CART, REDIS)]
+    chronic = fires(STOCK, "memory up", 4.4, Severity.INFO)
+
+    assert STOCK not in [s.entity for s in rank(common, [], Topology({}))]
+    first, *_ = rank([*common, chronic], [], Topology({}))
+    assert first.entity == STOCK
+    assert "alert memory up fires here, which it rarely does" in first.reasons

@@ -85,6 +85,17 @@ def test_noise_is_context_not_nothing() -> None:
     assert desk.ledger.facts["silenced_by_feedback"] == 1
 
 
+def test_what_was_called_noise_points_to_nobody() -> None:
+    """Its evidence stays in the story, but a likely cause must not rest on it."""
+    desk = Desk()
+    desk.judged("noise", anomaly(CART, "disk_used"))
+    noise = anomaly(CART, "disk_used", T + 9000)
+    other = anomaly(DB, "queue_length", T + 9000)
+
+    assert desk.ledger.lessons.heard([noise, other]) == [other]
+    assert desk.ledger.lessons.heard([anomaly(CART, "disk_used", T + 9000 + SILENT)]) != []
+
+
 def test_worse_than_what_was_called_noise_is_told() -> None:
     """A verdict covers the severity it was given for, not a worse one."""
     desk = Desk()
