@@ -37,7 +37,7 @@ class News:
         self._facts = facts
         self._orphans: dict[str, Incident] = {}
         self._weather = Weather()
-        self._accepted = Accepted()
+        self._accepted = Accepted(facts)
         self._held: dict[str, str] = {}  # incident: what of it was held back last
 
     def begin(self, since: float) -> None:

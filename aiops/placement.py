@@ -69,9 +69,8 @@ class Placement:
                 self.know(anomaly.series.entity)
             if moved := ledger.moved():
                 grouping.follow(moved)
-                self.requests.follow(moved)
             where = grouping.homes(anomaly)
-            names, same = where.names, self.requests.home(anomaly)
+            names, same = where.names, self.requests.home(anomaly, grouping.prints)
             self.kinship.see(anomaly)
             if not names and not where.beside:
                 same = same or self.kinship.home(anomaly, grouping.prints)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -51,33 +51,24 @@ class _Request:
 
 
 class Requests:
-    """Remember in which series each request was seen, and which incidents hold these."""
+    """Remember in which series each request was seen."""
 
     name = "requests"  # of its section
 
     def __init__(self, facts: Counter[str]) -> None:
         self._facts = facts
         self._known: dict[str, _Request] = {}
-        self._prints: dict[str, Footprint] = {}
 
-    def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
-        """Take the footprints that changed; ``None`` for one that takes nothing any more."""
-        for name, to in changed:
-            if to is None:
-                self._prints.pop(name, None)
-            else:
-                self._prints[name] = to
+    def home(self, anomaly: Anomaly, prints: Mapping[str, Footprint]) -> str:
+        """Return which of *prints* shows a request of *anomaly*, "" for none; and remember them.
 
-    def home(self, anomaly: Anomaly) -> str:
-        """Return the incident that shows a request of *anomaly*, "" for none; and remember them.
-
-        Of several it is the one that began first.
+        Of several it is the incident that began first.
         """
         if anomaly.series.kind != "log" or anomaly.severity <= Severity.INFO:
             return ""
         found = ""
         for request, at in requests_of(anomaly):
-            found = found or self._holder(self._seen(request, at, anomaly.series.id))
+            found = found or _holder(self._seen(request, at, anomaly.series.id), prints)
         return found
 
     def _seen(self, request: str, at: float, series: str) -> list[str]:
@@ -96,20 +87,10 @@ class Requests:
             return []
         return others
 
-    def _holder(self, series: list[str]) -> str:
-        if not series:
-            return ""
-        holding = [
-            (to.started, to.id)
-            for to in self._prints.values()
-            if len(to.onsets) < MAX_ENTITIES and any(one in to.series for one in series)
-        ]
-        return min(holding, default=(0.0, ""))[1]
-
     # --- saved at a cut ---------------------------------------------------------------------
 
     def to_section(self) -> Section:
-        """Return which requests were seen where; the incidents are shown again."""
+        """Return which requests were seen where."""
         known: list[list[Any]] = [[name, r.at, r.series] for name, r in self._known.items()]
         return Section(self.name, _VERSION, {"requests": known})
 
@@ -118,6 +99,18 @@ class Requests:
         if section.version == _VERSION:
             saved = msgspec.convert(section.header["requests"], list[tuple[str, float, list[str]]])
             self._known = {name: _Request(at, series) for name, at, series in saved}
+
+
+def _holder(series: list[str], prints: Mapping[str, Footprint]) -> str:
+    """Return the incident that holds one of *series*, the one that began first; "" for none."""
+    if not series:
+        return ""
+    holding = [
+        (to.started, to.id)
+        for to in prints.values()
+        if len(to.onsets) < MAX_ENTITIES and any(one in to.series for one in series)
+    ]
+    return min(holding, default=(0.0, ""))[1]
 
 
 def requests_of(anomaly: Anomaly) -> list[tuple[str, float]]:

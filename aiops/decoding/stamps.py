@@ -55,7 +55,7 @@ class _Seconds(Remembered[bytes, Parsed]):
         start = self.minutes[piece[:at] + b"00" + piece[after:]]
         if start is not None:
             start += second
-            if start != start:  # noqa: PLR0124 - NaN: its seconds stand somewhere else
+            if math.isnan(start):  # its seconds stand somewhere else
                 return super().__missing__(piece)
         if len(self) >= self.limit:
             self.clear()

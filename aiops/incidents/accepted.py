@@ -6,6 +6,7 @@ nothing went back. Its last message must say so, or it reads as if all were well
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -30,7 +31,8 @@ class _One(NamedTuple):
 class Accepted:
     """Keep what was accepted by series, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Counter[str]) -> None:
+        self._facts = facts
         self._known: dict[str, _One] = {}
 
     def see(self, found: Iterable[Anomaly]) -> None:
@@ -43,6 +45,7 @@ class Accepted:
             self._known[a.series.id] = _One(a.at, a.since, value)
             if len(self._known) > MOST:
                 del self._known[next(iter(self._known))]
+                self._facts["accepted_forgotten"] += 1
 
     def ended(self, incident: Incident) -> str:
         """Say what of an incident that ends stays as it is, empty when nothing does; once."""

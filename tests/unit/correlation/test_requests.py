@@ -49,20 +49,19 @@ def test_requests_are_read_from_lines(line: str, found: list[str]) -> None:
 def test_who_names_the_same_request_is_at_home_there() -> None:
     """The incident that shows the other line of the request, the first one of several."""
     requests, one = Requests(Counter()), error("cart")
-    assert requests.home(one) == ""
-    requests.follow([holding("inc_2", one, started=T + 5.0), holding("inc_1", one)])
-    assert requests.home(error("mail", T + 30.0)) == "inc_1"
-    requests.follow([("inc_1", None), ("inc_2", None)])
-    assert requests.home(error("stock", T + 30.0)) == ""
+    assert requests.home(one, {}) == ""
+    prints = dict([holding("inc_2", one, started=T + 5.0), holding("inc_1", one)])
+    assert requests.home(error("mail", T + 30.0), prints) == "inc_1"
+    assert requests.home(error("stock", T + 30.0), {}) == ""
 
 
 def test_what_comes_much_later_or_everywhere_is_no_request() -> None:
     """A constant in every line links nothing."""
     requests, one = Requests(Counter()), error("cart")
-    requests.home(one)
-    requests.follow([holding("inc_1", one)])
-    assert requests.home(error("mail", T + NEAR + 1.0)) == ""
-    linked = [requests.home(error(f"s{n}", T + 1.0)) for n in range(2 * WIDEST)]
+    requests.home(one, {})
+    prints = dict([holding("inc_1", one)])
+    assert requests.home(error("mail", T + NEAR + 1.0), prints) == ""
+    linked = [requests.home(error(f"s{n}", T + 1.0), prints) for n in range(2 * WIDEST)]
     assert linked[0] == "inc_1"
     assert set(linked[WIDEST:]) == {""}
 
@@ -72,7 +71,7 @@ def test_metrics_and_information_name_no_request() -> None:
     requests, one = Requests(Counter()), error("cart")
     gauge = replace(one, series=Series("service:cart", "errors"))
     for other in (gauge, error("cart", severity=Severity.INFO)):
-        assert requests.home(other) == ""
+        assert requests.home(other, {}) == ""
     assert requests.to_section().header["requests"] == []
 
 
@@ -81,12 +80,12 @@ def test_requests_are_bounded_and_saved() -> None:
     facts: Counter[str] = Counter()
     requests, again = Requests(facts), Requests(facts)
     for n in range(MOST + 10):
-        requests.home(error("cart", trace=f"{n:08}"))
+        requests.home(error("cart", trace=f"{n:08}"), {})
     assert facts["requests_forgotten"] == 10
     again.restore(requests.to_section())
-    again.follow([holding("inc_1", error("cart", trace="00000100"))])
-    assert again.home(error("mail", trace="00000100")) == "inc_1"
-    assert again.home(error("mail", trace="00000001")) == ""
+    prints = dict([holding("inc_1", error("cart", trace="00000100"))])
+    assert again.home(error("mail", trace="00000100"), prints) == "inc_1"
+    assert again.home(error("mail", trace="00000001"), prints) == ""
 
 
 def test_strangers_with_one_request_are_one_story() -> None:

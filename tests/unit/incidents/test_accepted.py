@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -38,7 +39,7 @@ def ended(*anomalies: Anomaly) -> Incident:
 
 def test_the_end_of_a_story_says_what_stays() -> None:
     """What, how much, since when; a second end of the same story says nothing of it."""
-    accepted, story = Accepted(), ended(anomaly(name="latency"))
+    accepted, story = Accepted(Counter()), ended(anomaly(name="latency"))
     accepted.see([normal(), anomaly(name="other")])
     assert accepted.ended(story) == f"latency 2.9 s is the new normal since {SINCE}"
     assert accepted.ended(story) == ""
@@ -46,7 +47,7 @@ def test_the_end_of_a_story_says_what_stays() -> None:
 
 def test_what_went_back_is_no_new_normal() -> None:
     """A later departure of the series, and series of other stories, have nothing to do with it."""
-    accepted = Accepted()
+    accepted = Accepted(Counter())
     accepted.see([normal()])
     assert accepted.ended(ended(anomaly(name="queue"))) == ""
     assert accepted.ended(ended(anomaly(name="latency", at=T + 3 * HOUR))) == ""
@@ -54,16 +55,18 @@ def test_what_went_back_is_no_new_normal() -> None:
 
 def test_several_are_counted() -> None:
     """The weightiest is named."""
-    accepted = Accepted()
+    accepted = Accepted(Counter())
     accepted.see([normal("queue", actual=None), normal("latency")])
     story = ended(anomaly(name="latency"), anomaly(name="queue", surprise=9.0))
     assert accepted.ended(story) == f"queue is the new normal since {SINCE} (+1 more)"
 
 
 def test_what_is_remembered_is_bounded_and_saved() -> None:
-    """The oldest make room; what was saved is known again."""
-    accepted, again = Accepted(), Accepted()
+    """The oldest make room, which is counted; what was saved is known again."""
+    facts: Counter[str] = Counter()
+    accepted, again = Accepted(facts), Accepted(facts)
     accepted.see([normal(f"m{n}") for n in range(MOST + 1)])
+    assert facts["accepted_forgotten"] == 1
     again.restore(accepted.to_state())
     assert len(again.to_state()) == MOST
     assert again.ended(ended(anomaly(name="m0"))) == ""
