@@ -114,7 +114,7 @@ class Telling:
             transitions,
             self.plan.routes,
             told=told,
-            title=lambda t: title(t.incident),
+            title=lambda t: t.incident.title or title(t.incident),
             body=lambda t: story(t, calls=calls),
             external_url=self.plan.settings.web.external_url,
         )

@@ -42,7 +42,7 @@ def notification_key(incident_id: str, seq: int, receiver: str) -> str:
 def permalink(external_url: str, incident_id: str) -> str:
     """Return where a reader finds the incident; empty without an *external_url*."""
     base = base_of(external_url)
-    return f"{base}/api/v1/incidents/{quote(incident_id, safe='')}" if base else ""
+    return f"{base}/incidents/{quote(incident_id, safe='')}" if base else ""
 
 
 def plan(

@@ -65,5 +65,5 @@ def specimens(receiver: str = "ops") -> list[Notification]:
     """Return a message of every kind about the full incident, and the first about the bare one."""
     told = [Transition(TransitionKind.OPENED, BARE, _AT)]
     told += [Transition(kind, RICH, _AT + 120, note="a note") for kind in TransitionKind]
-    link = "https://aiops.example/api/v1/incidents/inc_specimen"
+    link = "https://aiops.example/incidents/inc_specimen"
     return [Notification("specimen", receiver, t, title(t.incident), "", link) for t in told]

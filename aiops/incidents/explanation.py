@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aiops.model import Anomaly, Incident
 
 POINTS = 10  # that a severity is made of and that are listed
+RAREST = 15.0  # surprise beyond which nobody cares how much rarer
 FEW = 240  # samples: until then the gate asks a series for company
 
 
@@ -77,7 +78,20 @@ def _since(anomaly: Anomaly) -> str:
 
 
 def _sure(anomaly: Anomaly) -> str:
-    chance = quantity(float(f"{10.0 ** min(anomaly.surprise, 20.0):.1g}"))
-    words = f"by chance once in {chance}" if anomaly.surprise > 0.0 else "no chance known"
+    words = f"by chance {_how_rarely(anomaly.surprise)}" if anomaly.surprise else "no chance known"
     seen = f"after {anomaly.seen} sample{'' if anomaly.seen == 1 else 's'}"
     return f"{words}, {seen}" + (" (still young)" if anomaly.seen < FEW else "")
+
+
+def _how_rarely(surprise: float) -> str:
+    """Say a tail probability of 10 to the minus *surprise* in words, to one digit."""
+    if surprise > RAREST:
+        return f"less than once in {_counted(10.0**RAREST)}"
+    return f"once in {_counted(float(f'{10.0**surprise:.1g}'))}"
+
+
+def _counted(number: float) -> str:
+    for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if number >= size:
+            return f"{number / size:g} {name}"
+    return f"{number:g}"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aiops.incidents.explanation import weighed
+from aiops.incidents.story import change_words
 from aiops.redaction import harmless, unmentioned
 from aiops.units import duration, quantity
 from aiops.wire import rfc3339, shown
@@ -45,17 +46,18 @@ def postmortem(
         f"- affected: {', '.join(_code(e) for e in incident.entities) or 'unknown'}",
     ]
     if incident.acknowledged_by:
-        lines.append(f"- looked after by {_text(incident.acknowledged_by)}")
+        lines.append(f"- acknowledged by {_text(incident.acknowledged_by)}")
+    if incident.assigned_to:
+        lines.append(f"- assigned to {_text(incident.assigned_to)}")
     lines += ["", "## Timeline", "", *_timeline(incident, timeline)]
     lines += ["", "## Evidence", "", *_evidence(incident)]
     lines += ["", "## Severity", ""]
     lines += [f"- {_text(point)}" for point in weighed(incident)] or ["Nothing weighs."]
     lines += ["", "## Suspects", "", *_suspects(incident)]
     lines += ["", "## Changes", ""]
-    lines += [
-        f"- {rfc3339(c.at)} {_text(c.kind)} {_text(c.title)} on {_code(c.entity)}"
-        for c in incident.changes[:MOST]
-    ] or ["None known."]
+    lines += [f"- {rfc3339(c.at)} {_text(change_words(c))}" for c in incident.changes[:MOST]] or [
+        "None known."
+    ]
     lines += ["", "## Notifications", ""]
     told = messages or [(at, "told") for at in incident.notified_at]
     lines += [f"- {rfc3339(at)} {_text(words)}" for at, words in told[:MOST]] or [
@@ -72,7 +74,7 @@ def postmortem(
 
 def _timeline(incident: Incident, timeline: Sequence[tuple[float, str]]) -> list[str]:
     rows = [(a.since, f"{_code(a.series.id)} begins: {_text(a.reason)}") for a in _first(incident)]
-    rows += [(c.at, f"change: {_text(c.kind)} {_text(c.title)}") for c in incident.changes[:MOST]]
+    rows += [(c.at, f"change: {_text(change_words(c))}") for c in incident.changes[:MOST]]
     rows += [(at, _text(words)) for at, words in timeline]
     return [f"- {rfc3339(at)} {words}" for at, words in sorted(rows)]
 
@@ -103,7 +105,7 @@ def _evidence(incident: Incident) -> list[str]:
 
 
 def _suspects(incident: Incident) -> list[str]:
-    named = {c.id: f"{c.kind} {c.title} on {c.entity}" for c in incident.changes}
+    named = {c.id: change_words(c) for c in incident.changes}
     return [
         f"{n}. {_code(named.get(s.entity, s.entity))} ({s.score:.0%})"
         + (f": {_text('; '.join(s.reasons))}" if s.reasons else "")

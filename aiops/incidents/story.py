@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aiops.model import Anomaly, ChangeEvent, Incident, SampleLine, Suspect, Transition
 
-__all__ = ["parts", "story", "title", "to_json"]
+__all__ = ["change_words", "parts", "story", "title", "to_json"]
 
 WIDTH = 200
 TITLE = 120
@@ -213,7 +213,7 @@ def _changes(incident: Incident) -> str:
     )
     apart = duration(abs(start - nearest.at))
     more = len(incident.changes) - 1
-    words = f"change: {_change(nearest)}, {apart} {'before' if before else 'after the start'}"
+    words = f"change: {change_words(nearest)}, {apart} {'before' if before else 'after the start'}"
     return words + (f" (+{more} more)" if more else "")
 
 
@@ -227,7 +227,7 @@ def _cause(incident: Incident) -> str:
 
 
 def _suspect(suspect: Suspect, incident: Incident) -> str:
-    named = {change.id: _change(change) for change in incident.changes}
+    named = {change.id: change_words(change) for change in incident.changes}
     name = named.get(suspect.entity) or _where(suspect.entity)
     return f"{name} ({suspect.score:.0%})".replace("%", " %")
 
@@ -299,7 +299,8 @@ def _bare(entity: str) -> str:
     return entity.partition(":")[2] or entity
 
 
-def _change(change: ChangeEvent) -> str:
+def change_words(change: ChangeEvent) -> str:
+    """Say what was changed and where; a title that names its kind says it for both."""
     words = change.title if change.kind in change.title else f"{change.kind} {change.title}"
     words = _clip(words, 80)
     return f"{words} on {_where(change.entity)}" if change.entity else words

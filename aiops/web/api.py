@@ -21,6 +21,7 @@ from aiops.web.desk import Counter, Desk
 from aiops.web.given import clip, needed, text_of
 from aiops.web.guards import RefusedError, answer, read_body
 from aiops.web.handling import Handling
+from aiops.web.page import incident_page
 from aiops.web.remembering import Remembering
 from aiops.web.words import tell
 from aiops.wire import rfc3339, series_json, to_json
@@ -88,17 +89,32 @@ class Api:
     async def incident(self, request: web.Request) -> web.Response:
         incident = await self._find(request.match_info["id"])
         calls = self._desk.plan.settings.topology.calls
-        now = self._clock()
-        active = [s for s in await self._desk.silences(now) if s.is_active(now)]
         people = {
             "acknowledged_by": harmless(incident.acknowledged_by),
             "assigned_to": harmless(incident.assigned_to),
-            "muted_by": list(hidden_by(incident, active)),
+            "muted_by": await self._muted_by(incident),
             "series": series_json(incident),
             "evidence": [explained(anomaly) for anomaly in incident.anomalies],
             "severity_points": weighed(incident),
         }
         return answer(to_json(incident) | people | {"story": tell(incident, calls)})
+
+    async def sheet(self, request: web.Request) -> str:
+        """Return the page of one incident; raises ``RefusedError`` when there is none."""
+        incident = await self._find(request.match_info["id"])
+        timeline, messages = await self._desk.record_of(incident.id)
+        return incident_page(
+            incident,
+            story=tell(incident, self._desk.plan.settings.topology.calls),
+            muted_by=await self._muted_by(incident),
+            timeline=timeline,
+            messages=messages,
+        )
+
+    async def _muted_by(self, incident: Incident) -> list[str]:
+        now = self._clock()
+        active = [s for s in await self._desk.silences(now) if s.is_active(now)]
+        return list(hidden_by(incident, active))
 
     async def act(self, request: web.Request) -> web.Response:
         body = await read_body(request, ByWhom)

@@ -1,4 +1,4 @@
-"""Serve one desk over HTTP: metrics, health, the JSON API and one page."""
+"""Serve one desk over HTTP: metrics, health, the JSON API and pages."""
 
 from __future__ import annotations
 
@@ -94,9 +94,13 @@ def application(
         text = page(await api.known(), warming_up=desk.warming_up)
         return web.Response(text=text, content_type="text/html")
 
+    async def one(request: web.Request) -> web.Response:
+        return web.Response(text=await api.sheet(request), content_type="text/html")
+
     app.add_routes(
         [
             web.get("/", index),
+            web.get("/incidents/{id}", one),
             web.get("/metrics", metrics),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),

@@ -97,7 +97,7 @@ async def test_a_story_beyond_all_bounds_is_cut_and_counted(kind: str, tmp_path:
         assert "line 0 " in text
         if kind not in WHOLE | {"alertmanager"}:
             assert "more lines" in text
-            assert "https://aiops.example/api/v1/incidents/inc_1" in text
+            assert "https://aiops.example/incidents/inc_1" in text
 
 
 @every

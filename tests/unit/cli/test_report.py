@@ -38,7 +38,7 @@ HOSTILE = (
 )
 ALLOWED = {
     *("html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "section", "table"),
-    *("tr", "td", "th", "ul", "li", "pre", "mark", "bdi", "code"),
+    *("tr", "td", "th", "ul", "li", "pre", "mark", "bdi", "code", "span"),
     *("svg", "rect", "line", "text", "polygon", "polyline", "circle"),
 }
 OPEN_ENDED = {"meta", "tr", "td", "th"}

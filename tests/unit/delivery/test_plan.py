@@ -141,7 +141,7 @@ def test_a_message_links_to_its_incident() -> None:
         told, [OPS, DEV], told=(), title=title, body=body, external_url="https://a.example/"
     )
 
-    assert ops.link == "https://a.example/api/v1/incidents/inc%2F1%20%3F"
+    assert ops.link == "https://a.example/incidents/inc%2F1%20%3F"
     assert planned(told)[0].link == ""
     assert permalink("https://a.example/x y|<b>\n", "i").startswith(
         "https://a.example/x%20y%7C%3Cb"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aiops.incidents.explanation import POINTS, weighed
+import pytest
+
+from aiops.incidents.explanation import POINTS, explained, weighed
 from aiops.model import Anomaly, Incident, Severity, State
 from tests.unit.evidence import T, anomaly, first_sight
 
@@ -53,3 +55,16 @@ def test_points_are_bounded_and_harmless() -> None:
     assert told[-1] == "+5 more that weigh less"
     assert len(told) == POINTS + 1
     assert not any("\x1b" in point or "hunter2" in point for point in told)
+
+
+@pytest.mark.parametrize(
+    ("surprise", "words"),
+    [
+        (2.0, "by chance once in 100,"),
+        (9.845, "by chance once in 7 billion,"),
+        (30.0, "by chance less than once in 1000 trillion,"),
+    ],
+)
+def test_a_chance_is_said_as_people_count(surprise: float, words: str) -> None:
+    """Nobody reads "7 G"; beyond a quadrillion it is all the same."""
+    assert words in explained(anomaly(surprise=surprise))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiops.cases import Similar
-from aiops.incidents.story import story, title, to_json
+from aiops.incidents.story import change_words, story, title, to_json
 from aiops.model import (
     Anomaly,
     ChangeEvent,
@@ -222,6 +222,12 @@ def test_a_change_after_the_start_is_not_called_before() -> None:
     assert "change: deploy v42 on service cart, 1 min 30 s after the start" in story(
         Transition(TransitionKind.UPDATED, incident, T + 120)
     )
+
+
+def test_a_title_that_names_its_kind_says_it_once() -> None:
+    """People write "deploy v42" of a deploy, pipelines write "v42": both read alike."""
+    told = [change_words(ChangeEvent(T, "deploy", "service:a", t)) for t in ("deploy v42", "v42")]
+    assert told == ["deploy v42 on service a"] * 2
 
 
 def test_an_unknown_value_is_not_told_as_zero() -> None:

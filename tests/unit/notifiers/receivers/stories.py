@@ -25,7 +25,7 @@ HOSTILE = (
     "[pay](https://evil.example/a) \x1b[31mred\x1b[0m\x1b]0;owned\x07 \u202egnp.exe ``` *x* ~y~ "
     "password=hunter2 \x00\u2066 \U0001f525"
 )
-LINK = "https://aiops.example/api/v1/incidents/inc_1"
+LINK = "https://aiops.example/incidents/inc_1"
 
 BASE = Incident(
     id="inc_1",
