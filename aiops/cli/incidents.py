@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -211,7 +212,7 @@ def _saved_one(settings: Settings, problem: str, wanted: str) -> dict[str, Any]:
         many = f"{len(found)} incidents begin with" if found else "no incident"
         raise StateError(f"{many} {wanted!r}; see aiops incidents list")
     (incident,) = exact or found
-    story = tell(incident, settings.topology.calls)
+    story = tell(incident, settings.topology.calls, time.time())
     evidence = [explained(anomaly) for anomaly in incident.anomalies]
     points = weighed(incident)
     more = {"series": series_json(incident), "evidence": evidence, "severity_points": points}

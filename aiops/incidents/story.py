@@ -24,6 +24,7 @@ __all__ = ["change_words", "parts", "story", "title", "to_json"]
 WIDTH = 200
 TITLE = 120
 SAMPLE = 160
+RECENT = 120.0  # seconds for which what was measured is told as what is
 _FACTS = 3
 _NAMES = 4
 
@@ -72,7 +73,7 @@ def parts(
         "headline": [_headline(transition)],
         "since": [_since(transition)],
         "affected": [_affected(incident, calls or {})],
-        "values": list(_values(incident)),
+        "values": list(_values(incident, transition.at)),
         "samples": list(_samples(incident)),
         "change": [_changes(incident)],
         "cause": [_cause(incident)],
@@ -103,7 +104,7 @@ def _since(transition: Transition) -> str:
     if transition.at - start >= 1:
         words += f", for {duration(transition.at - start)}"
     last = max((anomaly.at for anomaly in incident.anomalies), default=transition.at)
-    quiet = transition.at - last
+    quiet = transition.at - max(last, incident.updated_at)
     words += f", last sign {duration(quiet)} ago" if quiet >= 60 else ""
     return words + _flapping(incident, start)
 
@@ -134,11 +135,13 @@ def _affected(incident: Incident, calls: Mapping[str, Sequence[str]]) -> str:
     return words + (f"; called by {_listed(callers)}" if callers else "")
 
 
-def _values(incident: Incident) -> Iterator[str]:
+def _values(incident: Incident, at: float) -> Iterator[str]:
+    """Tell the weightiest facts, each at its worst: that is only now while it is recent."""
     ranked = _ranked(incident)
-    when = "then" if incident.state in _ENDED else "now"
     facts = ranked[:_FACTS]
     for index, anomaly in enumerate(facts):
+        when = "now" if at - anomaly.at <= max(RECENT, 2.0 * anomaly.pace) else "at worst"
+        when = "then" if incident.state in _ENDED else when
         more = len(ranked) - _FACTS if index == _FACTS - 1 else 0
         room = WIDTH - 20
         yield _clip(f"{when}: {_value(anomaly)}", room) + (f" (+{more} more)" if more > 0 else "")

@@ -97,7 +97,7 @@ class Api:
             "evidence": [explained(anomaly) for anomaly in incident.anomalies],
             "severity_points": weighed(incident),
         }
-        return answer(to_json(incident) | people | {"story": tell(incident, calls)})
+        return answer(to_json(incident) | people | {"story": tell(incident, calls, self._clock())})
 
     async def sheet(self, request: web.Request) -> str:
         """Return the page of one incident; raises ``RefusedError`` when there is none."""
@@ -105,7 +105,7 @@ class Api:
         timeline, messages = await self._desk.record_of(incident.id)
         return incident_page(
             incident,
-            story=tell(incident, self._desk.plan.settings.topology.calls),
+            story=tell(incident, self._desk.plan.settings.topology.calls, self._clock()),
             muted_by=await self._muted_by(incident),
             timeline=timeline,
             messages=messages,

@@ -12,10 +12,12 @@ _KIND = {
     State.RESOLVED: TransitionKind.RESOLVED,
     State.CLOSED: TransitionKind.RESOLVED,
 }
+_OVER = (State.RESOLVED, State.CLOSED)
 
 
-def tell(incident: Incident, calls: Mapping[str, Sequence[str]]) -> str:
-    """Return the story of an incident as of its last change."""
+def tell(incident: Incident, calls: Mapping[str, Sequence[str]], now: float) -> str:
+    """Return the story of an incident as of *now*; once it is over, as it ended."""
     first = TransitionKind.OPENED if incident.seq <= 1 else TransitionKind.UPDATED
     kind = _KIND.get(incident.state, first)
-    return story(Transition(kind, incident, incident.updated_at), calls=calls)
+    at = incident.updated_at if incident.state in _OVER else max(now, incident.updated_at)
+    return story(Transition(kind, incident, at), calls=calls)

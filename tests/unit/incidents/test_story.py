@@ -96,8 +96,8 @@ UPDATED = """\
 UPDATED error: latency_p99 above usual on service cart and 1 more
 since 2026-01-01T00:00:00Z, for 14 min, last sign 13 min ago
 affects service cart, service checkout
-now: latency_p99 on service cart: 2.1 s, usual 180 ms (120 to 260 ms), 11.7 times usual
-now: new error line in service checkout: 42 lines, usual 0 lines
+at worst: latency_p99 on service cart: 2.1 s, usual 180 ms (120 to 260 ms), 11.7 times usual
+at worst: new error line in service checkout: 42 lines, usual 0 lines
   payment client: »connection refused« by 10.0.0.7:8443
 likely cause: not enough evidence
 next: aiops incidents show INC-7f3a"""
@@ -105,7 +105,7 @@ next: aiops incidents show INC-7f3a"""
 ESCALATED = """\
 ESCALATED critical: usual lines stopped in host web1
 since 2026-01-01T00:00:00Z, for 5 min, last sign 4 min ago
-now: usual lines stopped in host web1: 0 lines, usual 120 lines (80 to 160 lines)
+at worst: usual lines stopped in host web1: 0 lines, usual 120 lines (80 to 160 lines)
 likely cause: host web1 (90 %): first to fail
 next: aiops incidents show INC-7f3a"""
 
@@ -152,10 +152,19 @@ def test_an_update_says_how_long_nothing_new_was_seen() -> None:
     assert story(Transition(TransitionKind.UPDATED, incident, T + 870)) == UPDATED
 
 
+def test_signs_that_go_on_are_signs_though_none_is_worse() -> None:
+    """A series is shown at its worst; when it was last bad is another matter."""
+    lasting = replace(OPEN, updated_at=T + 850)
+    told = story(Transition(TransitionKind.UPDATED, lasting, T + 870))
+    assert "last sign" not in told
+    assert "at worst: latency_p99 on service cart: 2.1 s" in told
+
+
 def test_an_escalation_names_the_new_severity() -> None:
     """A silent talker is told with 0 as the measurement it is."""
     incident = replace(
         OPEN,
+        updated_at=T + 60,
         severity=Severity.CRITICAL,
         entities=("host:web1",),
         anomalies=(SILENT,),
