@@ -45,7 +45,7 @@ from aiops.ordering import Item, Waiting
 from aiops.placement import Placement
 
 LONG_GAP = 86400.0  # after so long without a line from anywhere minutes are not judged
-_VERSION = 6
+_VERSION = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Engine:
             self.flows.ended(item.stream.id)
         elif isinstance(item, Command):
             if item.kind not in ("change", "alert"):
-                return self.news.command(item)
+                return [] if self.placement.hears(item) else self.news.command(item)
             self._wait(change_of(item) if item.kind == "change" else alert_of(item))
         elif isinstance(item, Tick):
             if not math.isfinite(item.at):
@@ -259,7 +259,7 @@ class Engine:
             self._quiet = 0.0
             self.flows.note_judged(item.stream.id)
             self.logs.start(item.start)
-            self.placement.know(item.stream.entity)
+            self.placement.see(item)
             return self.logs.judge(item, self.threshold())
         if isinstance(item, Points):
             found = self.metrics.judge(item, self.threshold())

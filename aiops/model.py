@@ -252,7 +252,7 @@ class LogWindow(NamedTuple):
 
     ``samples`` holds the first line of each kind (its continuations below it). ``lines`` counts
     all, ``continuations`` those that only hang on another; ``other`` those beyond the bound on
-    kinds. heads + continuations = lines. ``named``: rule, session, kind, time.
+    kinds. ``named``: rule, session, kind, time; ``spans``: entity, trace, span, its parent.
     """
 
     stream: Stream
@@ -264,6 +264,7 @@ class LogWindow(NamedTuple):
     continuations: int
     other: int
     named: Sequence[tuple[str, str, LineKind, float]] = ()
+    spans: Sequence[tuple[str, str, str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from aiops.model import (
 Item = ChangeEvent | Points | LogWindow | Alert
 
 CHANGE, POINTS, WINDOW, ALERT = range(4)
-_VERSION = 3
+_VERSION = 4
 
 
 class Waiting:
@@ -139,11 +139,12 @@ def _window_state(w: LogWindow) -> list[Any]:
         w.continuations,
         w.other,
         save_named(w.named),
+        [list(span) for span in w.spans],
     ]
 
 
 def _window(state: list[Any]) -> LogWindow:
-    stream, start, end, counts, samples, lines, continuations, other, named = state
+    stream, start, end, counts, samples, lines, continuations, other, named, spans = state
     kinds = load_counts(counts)
     return LogWindow(
         stream=load_stream(stream),
@@ -155,4 +156,5 @@ def _window(state: list[Any]) -> LogWindow:
         continuations=continuations,
         other=other,
         named=load_named(named),
+        spans=[(*span,) for span in spans],
     )

@@ -12,12 +12,13 @@ from aiops.correlation.grouping import Grouping
 from aiops.correlation.kinship import Kinship
 from aiops.correlation.nearby import STRANGER_SECONDS
 from aiops.correlation.requests import Requests
+from aiops.correlation.spans import Spans
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
 from aiops.correlation.waves import explains
 from aiops.incidents.ledger import Ledger, LedgerSettings
 from aiops.incidents.opening import Gate
-from aiops.model import Anomaly, ChangeEvent, Incident, Suspect, Transition
+from aiops.model import Anomaly, ChangeEvent, Command, Incident, LogWindow, Suspect, Transition
 from aiops.pace import PACES, reach
 from detectors.calibrate import budget_threshold
 
@@ -42,6 +43,8 @@ class Placement:
         self.grouping = Grouping(topology, window, self.facts)
         self.requests = Requests(self.facts)
         self.kinship = Kinship(self.facts)
+        self.spans = Spans(self.facts)
+        self._taught = self.spans.version
         self._tests = tests
         self._asked = (math.nan, math.nan)  # the budget and rate that the threshold is of
         self._threshold = math.inf
@@ -52,6 +55,19 @@ class Placement:
         if len(self.entities) < self._max_entities:
             self.entities.add(entity)
 
+    def see(self, window: LogWindow) -> None:
+        """Take what a window says beside its lines: whose it is, and who called whom."""
+        self.know(window.stream.entity)
+        if window.spans:
+            self.spans.learn(window)
+
+    def hears(self, command: Command) -> bool:
+        """Take a command that is about what was learned here; return whether it was one."""
+        if command.kind != "forget-calls":
+            return False
+        self.spans.forget()
+        return True
+
     def change(self, event: ChangeEvent) -> None:
         """Take a change: what happens after it may be its."""
         self.ledger.change(event)
@@ -60,6 +76,8 @@ class Placement:
     def place(self, found: Sequence[Anomaly]) -> list[Transition]:
         """Absorb anomalies in the order of (at, series) and return what followed."""
         done: list[Transition] = []
+        if self._taught != self.spans.version:
+            self.topology = self.topology
         grouping, ledger, entities = self.grouping, self.ledger, self.entities
         for kind, count in Counter([a.kind for a in found]).items():
             self.facts[f"anomaly:{kind}"] += count
@@ -100,18 +118,19 @@ class Placement:
         )
 
     @property
-    def parts(self) -> tuple[Grouping, Requests, Kinship]:
+    def parts(self) -> tuple[Grouping, Requests, Kinship, Spans]:
         """Return what is saved at a cut beside the ledger."""
-        return self.grouping, self.requests, self.kinship
+        return self.grouping, self.requests, self.kinship, self.spans
 
     @property
     def topology(self) -> Topology:
-        """Return the call graph that is known; another one may be set."""
+        """Return the call graph that is used; another one may be set, and is taught again."""
         return self.grouping.topology
 
     @topology.setter
     def topology(self, known: Topology) -> None:
-        self.grouping.know(known)
+        self._taught = self.spans.version
+        self.grouping.know(known.taught(self.spans.edges))
 
     @property
     def window(self) -> float:

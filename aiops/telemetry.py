@@ -126,6 +126,9 @@ class Telemetry:
         self.templates = Gauge("aiops_templates", "Templates known", registry=r)
         self.series = Gauge("aiops_series", "Metric series known", registry=r)
         self.streams = Gauge("aiops_streams", "Log streams known", registry=r)
+        self.calls = Gauge(
+            "aiops_topology_learned_calls", "Calls between entities learned", registry=r
+        )
         self.queue = Gauge("aiops_queue_bytes", "Bytes waiting for the engine", registry=r)
         self.capacity = Gauge("aiops_queue_capacity_bytes", "Bytes that may wait", registry=r)
         self.windows_open = Gauge("aiops_windows_open", "Windows still counting", registry=r)

@@ -117,10 +117,7 @@ class Nearby:
         strange = entity not in self.topology.entities
         if not (strange or company or self._strange):
             return self._by_graph(entity)
-        if strange:
-            names = {*at.get(entity, ()), *self._held.get(entity, ())}
-        else:
-            names = set(self._by_graph(entity))
+        names = set(self._by_graph(entity))
         for other in company:
             if other in at:
                 names |= at[other]

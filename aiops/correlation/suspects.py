@@ -188,16 +188,18 @@ def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
     needs, dependents = case.topology.needs(entity), case.topology.dependents(entity)
     above = [e for e in case.felt if e in dependents and e != entity]
     callers = {e: _explains(entity, e, case) for e in above}
+    weight = case.topology.weight
     suffer = sorted(e for e, share in callers.items() if share >= 0.5)
     if suffer:
         reasons.append(f"called by {_names(suffer)}, which also suffer")
-    score = min(0.6 * sum(callers.values()), 1.8)
+    score = min(0.6 * sum(s * weight(e, entity) for e, s in callers.items()), 1.8)
     known = {*case.felt, *case.named, *case.awaited}
     if entity not in known:
         score *= UNFELT
     # In order: the last digit of a sum hangs on it.
     callees = sorted(needs & known - case.starved - {entity})
-    return score - min(0.7 * sum(_explains(e, entity, case) for e in callees), 1.4)
+    below = sum(_explains(e, entity, case) * weight(entity, e) for e in callees)
+    return score - min(0.7 * below, 1.4)
 
 
 def _rarity(own: Sequence[Anomaly], case: _Case) -> float:

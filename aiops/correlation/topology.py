@@ -1,14 +1,20 @@
-"""Who calls whom, as far as somebody said so."""
+"""Who calls whom, as far as somebody said so, and as far as it was learned.
+
+What is declared wins: whoever is declared to call somebody calls nobody else. What is learned adds
+to it and rules nothing out, for it is never whole: whom it alone names is not *known*, so he may
+still have to do with anybody. It counts for less, too: as one call more between two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aiops.entities import as_entity
 
 FURTHEST = 3  # calls that trouble is followed along
 DEEPEST = 4  # calls that dependence is followed along
+LEARNED = 0.75  # share of a declared one that a dependence weighs which was only learned
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 
 
@@ -31,29 +37,45 @@ _NOBODY = Kin({}, _NONE, _NONE, _NONE, _NONE)
 
 
 class Topology:
-    """Answer questions about the call graph; an empty one knows nothing."""
+    """Answer questions about the call graph; an empty one knows nothing.
 
-    def __init__(self, calls: Mapping[str, Sequence[str]] | None = None) -> None:
-        callees = {
+    *calls* is what is declared, caller by caller; *learned* are pairs of caller and callee.
+    """
+
+    def __init__(
+        self,
+        calls: Mapping[str, Sequence[str]] | None = None,
+        learned: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self.calls = {
             as_entity(caller): frozenset(as_entity(c) for c in called)
             for caller, called in (calls or {}).items()
         }
-        callers: dict[str, set[str]] = {}
-        for caller, called in callees.items():
-            for callee in called:
-                callers.setdefault(callee, set()).add(caller)
-        self._below = _Ways(callees)
-        self._above = _Ways({callee: frozenset(found) for callee, found in callers.items()})
-        self._entities = frozenset(callees) | frozenset(callers)
+        self._entities = frozenset(self.calls).union(*self.calls.values())
+        self.learned = tuple(
+            (caller, callee)
+            for caller, callee in sorted(set(learned))
+            if caller not in self.calls and caller != callee
+        )
+        callees = {caller: set(called) for caller, called in self.calls.items()}
+        for caller, callee in self.learned:
+            callees.setdefault(caller, set()).add(callee)
+        self._below, self._above = _both_ways(callees)
+        self._declared = _both_ways(self.calls) if self.learned else (self._below, self._above)
+        self._named = self._entities.union(*self.learned)
         self._kin: dict[str, Kin] = {}
+
+    def taught(self, learned: Iterable[tuple[str, str]]) -> Topology:
+        """Return the same declared graph with other learned calls."""
+        return Topology({a: sorted(b) for a, b in self.calls.items()}, learned)
 
     @property
     def entities(self) -> frozenset[str]:
-        """Return everybody the graph names."""
+        """Return everybody the declared graph names."""
         return self._entities
 
     def knows(self, entity: str) -> bool:
-        """Return whether the graph says anything about *entity*."""
+        """Return whether the declared graph says anything about *entity*."""
         return entity in self._entities
 
     def callees(self, entity: str) -> frozenset[str]:
@@ -94,7 +116,7 @@ class Topology:
         """Return whom *entity* has to do with."""
         known = self._kin.get(entity)
         if known is None:
-            if entity not in self._entities:
+            if entity not in self._named:
                 return _NOBODY
             if len(self._kin) >= MAX_KEPT:
                 self._kin.clear()
@@ -106,6 +128,9 @@ class Topology:
         along = above | below
         for name in above.keys() & below.keys():
             along[name] = min(above[name], below[name])
+        if self.learned:
+            said = {name for ways in self._declared for name in self._steps(entity, ways)}
+            along |= {name: along[name] + 1 for name in along.keys() - said}
         siblings = set[str]().union(*[self.callers(c) for c in self.callees(entity)])
         together = set[str]().union(*[self.callees(c) for c in self.callers(entity)])
         siblings -= {entity, *along}
@@ -131,6 +156,12 @@ class Topology:
         """Return whether *caller* depends on *callee*, directly or through others."""
         return callee in self.needs(caller)
 
+    def weight(self, caller: str, callee: str) -> float:
+        """Return what it weighs that *caller* depends on *callee*: less when it was learned."""
+        if not self.learned or callee in self._declared[0].within(caller, DEEPEST):
+            return 1.0
+        return LEARNED
+
     def needs(self, caller: str) -> frozenset[str]:
         """Return everybody that *caller* depends on, directly or through others."""
         return self._below.within(caller, DEEPEST)
@@ -138,6 +169,16 @@ class Topology:
     def dependents(self, callee: str) -> frozenset[str]:
         """Return everybody that depends on *callee*, directly or through others."""
         return self._above.within(callee, DEEPEST)
+
+
+def _both_ways(callees: Mapping[str, Iterable[str]]) -> tuple[_Ways, _Ways]:
+    callers: dict[str, set[str]] = {}
+    for caller, called in callees.items():
+        for callee in called:
+            callers.setdefault(callee, set()).add(caller)
+    below = {caller: frozenset(called) for caller, called in callees.items()}
+    above = {callee: frozenset(found) for callee, found in callers.items()}
+    return _Ways(below), _Ways(above)
 
 
 class _Ways:

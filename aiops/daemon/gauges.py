@@ -51,6 +51,7 @@ class Gauges:
         t.streams.set(figures.streams)
         t.windows_open.set(figures.open_windows)
         t.windows_waiting.set(figures.waiting)
+        t.calls.set(len(figures.calls))
         t.queue.set(pump.queued)
         busy = pump.busy
         t.busy.inc(max(busy - self._busy, 0.0))

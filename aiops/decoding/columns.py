@@ -30,11 +30,12 @@ from aiops.decoding.records import (
     key_head,
     may_wrap,
     plan_of,
-    read_record,
+    read_whole,
     status_class,
     wrapper_time,
 )
 from aiops.decoding.remembered import Remembered
+from aiops.decoding.spans import Values
 from aiops.decoding.stamps import read_seconds
 
 _FEW_LONG = 256  # so few texts in a piece are long
@@ -50,28 +51,34 @@ _HEADS = Remembered(key_head, limit=4096)
 
 
 class _Columns(NamedTuple):
-    """What ``read_record`` returns, as lists; the text is collapsed, ``None`` when unreadable."""
+    """What ``read_whole`` returns, as lists; the text is collapsed, ``None`` when unreadable.
+
+    ``spans`` has the lines alone that have fields of a span.
+    """
 
     heads: list[bytes]
     texts: list[bytes | None]
     seconds: list[Parsed]
+    spans: dict[int, Values]
 
 
-def read_lines(lines: list[bytes], *, ids: bool = False) -> tuple[list[bytes], list[Parsed], int]:
-    """Return (keys, times, how many objects were unreadable) of JSON lines.
+def read_lines(
+    lines: list[bytes], *, ids: bool = False
+) -> tuple[list[bytes], list[Parsed], int, dict[int, Values]]:
+    """Return (keys, times, how many objects were unreadable, spans) of JSON lines.
 
     A line that is no record is its own key, collapsed and without head, and has no time.
     """
     if not lines:
-        return [], [], 0
-    heads, texts, seconds = _read_all(lines, ids=ids)
+        return [], [], 0, {}
+    heads, texts, seconds, spans = _read_all(lines, ids=ids)
     if None not in texts:
-        return list(map(add, heads, texts)), seconds, 0
+        return list(map(add, heads, texts)), seconds, 0, spans
     at = [i for i, text in enumerate(texts) if text is None]
     for i, text in zip(at, collapse_texts([lines[i] for i in at], ids=ids), strict=True):
         texts[i] = text
     unreadable = sum(lines[i][:1] == b"{" for i in at)
-    return list(map(add, heads, texts)), seconds, unreadable
+    return list(map(add, heads, texts)), seconds, unreadable, spans
 
 
 def clear_caches() -> None:
@@ -113,12 +120,15 @@ def _decoded(line: bytes | str) -> _Record | None:
 
 
 def _unread(count: int) -> _Columns:
-    return _Columns([b""] * count, [None] * count, [None] * count)
+    return _Columns([b""] * count, [None] * count, [None] * count, {})
 
 
 def _put(into: _Columns, at: list[int], found: _Columns) -> None:
-    for i, head, text, second in zip(at, *found, strict=True):
+    heads, texts, seconds, spans = found
+    for i, head, text, second in zip(at, heads, texts, seconds, strict=True):
         into.heads[i], into.texts[i], into.seconds[i] = head, text, second
+    for n, values in spans.items():
+        into.spans[at[n]] = values
 
 
 def _read_alike(records: _Records, names: tuple[str, ...], *, ids: bool) -> _Columns:
@@ -130,10 +140,12 @@ def _read_alike(records: _Records, names: tuple[str, ...], *, ids: bool) -> _Col
     found = _unread(len(records))
     for i, record in enumerate(records):
         try:
-            found.heads[i], text, found.seconds[i] = read_record(record)
+            found.heads[i], text, found.seconds[i], values = read_whole(record)
         except BROKEN:
             continue
         found.texts[i] = reduce(text, ids=ids)
+        if values is not None:
+            found.spans[i] = values
     return found
 
 
@@ -167,7 +179,16 @@ def _fields(
     ids: bool,
 ) -> _Columns:
     texts = _texts(records, messages, ids=ids)
-    return _Columns(_heads(records, names, plan), texts, _seconds(records, plan.times))
+    seconds, spans = _seconds(records, plan.times), _spans(records, plan)
+    return _Columns(_heads(records, names, plan), texts, seconds, spans)
+
+
+def _spans(records: _Records, plan: Plan) -> dict[int, Values]:
+    if plan.span is None:
+        return {}
+    none = [None] * len(records)
+    columns = [[record[n] for record in records] if n else none for n in plan.span]
+    return dict(enumerate(zip(*columns, strict=True)))
 
 
 def _heads(records: _Records, names: tuple[str, ...], plan: Plan) -> list[bytes]:

@@ -9,6 +9,7 @@ from aiops.decoding.levels import guess_level, may_sound_bad
 from aiops.decoding.lines import SEP, Shape, split_plain_many, without_ids
 from aiops.decoding.plain import PlainShape
 from aiops.decoding.shapes import key_space
+from aiops.decoding.spans import names_parent
 from aiops.model import LineKind, Severity
 from aiops.redaction import is_suspect, redact_bytes
 from detectors.masking import Masker
@@ -32,6 +33,7 @@ class KindCache:
 
     def __init__(self) -> None:
         self.masker = Masker(odd=_is_odd)
+        self.parents = False  # whether a line that is known may name the parent of a span
         self._kinds: dict[str, dict[bytes, LineKind]] = {}
         self._keys = 0
         self._bytes = 0
@@ -104,6 +106,7 @@ class KindCache:
             masked[i] = redact_bytes(masked[i])
             if levels[i] is None:
                 levels[i] = guess_level(texts[i])
+        self.parents = self.parents or names_parent(b"\n".join(masked))
         stated = [level or Severity.INFO for level in levels]
         kinds = list(map(_kind, zip(entities, stated, masked, strict=True)))
         if None in entities:
@@ -114,6 +117,7 @@ class KindCache:
     def forget(self) -> None:
         """Drop the kinds of all keys."""
         self._kinds.clear()
+        self.parents = False
         self._keys = self._bytes = 0
 
     def clear(self) -> None:

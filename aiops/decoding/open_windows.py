@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiops.decoding.continuation import is_continuation
@@ -37,6 +37,7 @@ class OpenWindow:
     lines: int = 0
     continuations: int = 0
     other: int = 0
+    spans: dict[tuple[str, str, str, str], None] = field(default_factory=dict)
 
 
 class OpenWindows:
@@ -156,6 +157,7 @@ class OpenWindows:
             window.continuations,
             window.other,
             window.named,
+            [*window.spans],
         )
 
     # --- saved at a cut ---------------------------------------------------------------------
@@ -172,6 +174,7 @@ class OpenWindows:
                 w.continuations,
                 w.other,
                 save_named(w.named),
+                [list(span) for span in w.spans],
             ]
             for index, w in sorted(self._open.items())
         ]
@@ -189,7 +192,7 @@ class OpenWindows:
 
     def restore(self, tail: Sequence[int] | None, windows: Iterable[list[Any]]) -> None:
         """Take back what ``to_state`` returned."""
-        for index, counts, samples, lines, continuations, other, named in windows:
+        for index, counts, samples, lines, continuations, other, named, spans in windows:
             found = load_counts(counts)
             self._open[index] = OpenWindow(
                 start=index * self._width,
@@ -199,6 +202,7 @@ class OpenWindows:
                 continuations=continuations,
                 other=other,
                 named=load_named(named),
+                spans=dict.fromkeys((*span,) for span in spans),
             )
         if tail is not None:
             index, position = tail

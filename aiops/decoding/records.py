@@ -11,6 +11,7 @@ import msgspec
 from aiops.decoding.formats import Parsed
 from aiops.decoding.levels import level_word
 from aiops.decoding.lines import SEP
+from aiops.decoding.spans import Fields, Values, fields_of, values_of
 from aiops.decoding.stamps import read_second
 
 _MESSAGE = (
@@ -91,6 +92,7 @@ def decode_record(line: bytes | str) -> dict[str, Any]:
 class Plan(NamedTuple):
     """Say which fields of a record matter for what, the best first."""
 
+    span: Fields | None
     messages: tuple[str, ...]
     levels: tuple[str, ...]
     times: tuple[str, ...]
@@ -118,7 +120,8 @@ def plan_of(names: tuple[str, ...]) -> Plan:
     plan = _PLANS.get(names)
     if plan is None:
         there = set(names)
-        plan = Plan(*(tuple(n for n in names_of if n in there) for names_of in _FIELDS))
+        chosen = (tuple(n for n in names_of if n in there) for names_of in _FIELDS)
+        plan = Plan(fields_of(names), *chosen)
         if len(names) <= 64:
             if len(_PLANS) >= _MAX_PLANS:
                 _PLANS.clear()
@@ -128,6 +131,11 @@ def plan_of(names: tuple[str, ...]) -> Plan:
 
 def read_record(record: dict[str, Any]) -> tuple[bytes, bytes, Parsed]:
     """Return (entity, level and status as the head of a key, text, time) of one JSON object."""
+    return read_whole(record)[:3]
+
+
+def read_whole(record: dict[str, Any]) -> tuple[bytes, bytes, Parsed, Values | None]:
+    """Return what ``read_record`` does, and what the fields of its span hold."""
     plan = plan_of(tuple(record))
     text = find_message(record, plan.messages)
     if text is not None and text[:1] == "{" and may_wrap(record):
@@ -140,7 +148,8 @@ def read_record(record: dict[str, Any]) -> tuple[bytes, bytes, Parsed]:
     status = find_status(record, plan.states) if plan.states else b""
     head = key_head((find_service(record, plan.services), word or b"", status))
     body = flat(text).encode("utf-8", "replace").replace(SEP, b" ")
-    return head, body, find_time(record, plan.times)
+    values = values_of(record, plan.span) if plan.span else None
+    return head, body, find_time(record, plan.times), values
 
 
 def may_wrap(names: Collection[str]) -> bool:
@@ -181,13 +190,13 @@ def find_message(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
     return None
 
 
-def _inner(text: str, record: dict[str, Any]) -> tuple[bytes, bytes, Parsed] | None:
+def _inner(text: str, record: dict[str, Any]) -> tuple[bytes, bytes, Parsed, Values | None] | None:
     """Read the JSON line inside a container runtime's record; its own time is the fallback."""
     try:
-        head, body, at = read_record(decode_record(text))
+        head, body, at, values = read_whole(decode_record(text))
     except BROKEN:
         return None
-    return head, body, wrapper_time(record) if at is None else at
+    return head, body, wrapper_time(record) if at is None else at, values
 
 
 def wrapper_time(record: dict[str, Any]) -> Parsed:

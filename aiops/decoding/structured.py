@@ -7,6 +7,7 @@ from typing import Any
 from aiops.decoding.columns import read_lines
 from aiops.decoding.levels import LEVELS, http_level, named
 from aiops.decoding.lines import SEP, KeyParts, Lines, collapse_texts, split_lines, split_text
+from aiops.decoding.spans import Values
 from aiops.decoding.stamps import StampReader, read_second, read_seconds
 
 _STAMP = 64  # bytes in which a stamp ends
@@ -44,7 +45,8 @@ class JsonShape:
 
     def read(self, data: bytes, *, ids: bool = False) -> Lines:
         raw = split_lines(data)
-        return Lines(raw, *read_lines(raw, ids=ids))
+        keys, seconds, unreadable, spans = read_lines(raw, ids=ids)
+        return Lines(raw, keys, seconds, unreadable, spans=spans)
 
     def split(self, key: bytes) -> KeyParts:
         return split_record(key)
@@ -71,6 +73,7 @@ class CriShape:
         seconds = read_seconds([frame[0][:_STAMP].decode("ascii", "replace") for frame in frames])
         texts: list[bytes] = []
         records: dict[int, bytes] = {}
+        spans: dict[int, Values] = {}
         unreadable = partial = 0
         for i, (frame, at) in enumerate(zip(frames, seconds, strict=True)):
             if at is None or not _is_frame(frame):
@@ -92,11 +95,13 @@ class CriShape:
             texts.append(text)
         keys = collapse_texts(texts, ids=ids)
         if records:
-            found, _, broken = read_lines(list(records.values()), ids=ids)
+            found, _, broken, traced = read_lines(list(records.values()), ids=ids)
+            numbers = list(records)
+            spans = {numbers[n]: values for n, values in traced.items()}
             unreadable += broken
             for i, key in zip(records, found, strict=True):
                 keys[i] = key
-        return Lines(raw, keys, seconds, unreadable, partial)
+        return Lines(raw, keys, seconds, unreadable, partial, spans)
 
     def split(self, key: bytes) -> KeyParts:
         return split_record(key)

@@ -20,6 +20,7 @@ from aiops.decoding.open_windows import OpenWindow, OpenWindows
 from aiops.decoding.plain import PlainShape
 from aiops.decoding.saved import load_stream, save_stream
 from aiops.decoding.shapes import find_shape, is_stamped, is_zoneless, shape_from_state
+from aiops.decoding.spans import context_in, context_of, names_parent
 from aiops.decoding.zones import zone
 from aiops.model import Block, LineKind, LogWindow, Stream
 from aiops.sessions import SessionRule
@@ -30,6 +31,7 @@ PROBE_LINES = 200
 PROBE_BYTES = 64 * 1024
 FEW_LINES = 24  # of a window, in the mean of a block: kinds are looked up line by line
 MOST_NAMED = 100_000  # lines of sessions in one window
+MOST_SPANS = 100  # spans of one window: calls that are not rare show in the first of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ class StreamWindows:
                 window = self._open.window(index)
                 if named:
                     self._name(window, lines, start, few)
+                if lines.spans or self._kinds.parents:
+                    self._trace(window, lines, start, few)
                 tally = zip(counts, counts.values(), counts, strict=True)
                 self._open.count(window, lines, start, few, tally)
             return
@@ -180,9 +184,14 @@ class StreamWindows:
             times = Counter(many)
             found = self._kinds_of(list(times), known, shape)
             window = self._open.window(index)
-            if named:
+            traced = lines.spans or self._kinds.parents
+            if named or traced:
                 kind_of = dict(zip(times, found, strict=True))
-                self._name(window, lines, start, [kind_of[key] for key in many])
+                kinds = [kind_of[key] for key in many]
+                if named:
+                    self._name(window, lines, start, kinds)
+                if traced:
+                    self._trace(window, lines, start, kinds)
             self._open.count(
                 window, lines, start, many, zip(times, times.values(), found, strict=True)
             )
@@ -216,6 +225,22 @@ class StreamWindows:
                     window.named.append((rule, session, kind, at))
                 else:
                     self.facts["session_lines"] += 1
+
+    def _trace(
+        self, window: OpenWindow, lines: Lines, start: int, kinds: Sequence[LineKind]
+    ) -> None:
+        """Note in whose span lines were written; of many in one window the first."""
+        fields, spans = lines.spans, window.spans
+        for n, kind in enumerate(kinds, start):
+            values = fields.get(n)
+            if values is None and not names_parent(kind.masked):
+                continue
+            if len(spans) >= MOST_SPANS:
+                self.facts["spans_beyond_bound"] += 1
+                continue
+            context = context_in(lines.raw[n]) if values is None else context_of(values)
+            if context is not None:
+                spans[kind.entity, *context] = None
 
     # --- closing ----------------------------------------------------------------------------
 

@@ -371,6 +371,7 @@ class Pump:
             clock=engine.clock,
             threshold=engine.threshold(),
             tests_per_second=engine.tests_per_second(),
+            calls=engine.placement.spans.told(engine.clock),
         )
 
     def _cut(self, wanted_by: asyncio.Future[None] | None) -> None:

@@ -40,6 +40,7 @@ class Figures:
     clock: float = -math.inf
     threshold: float = 0.0
     tests_per_second: float = 0.0
+    calls: tuple[tuple[str, str, float], ...] = ()  # learned: caller, callee, how many were seen
 
 
 def resolve(done: asyncio.Future[Any], answer: object) -> None:

@@ -19,6 +19,7 @@ from aiops.redaction import harmless
 from aiops.storage import DeadLetter
 from aiops.web.desk import Counter, Desk
 from aiops.web.given import clip, needed, text_of
+from aiops.web.graph import Graph
 from aiops.web.guards import RefusedError, answer, read_body
 from aiops.web.handling import Handling
 from aiops.web.page import incident_page
@@ -65,6 +66,7 @@ class Api:
             web.get("/api/v1/dead-letters", self.dead_letters),
             web.get("/api/v1/templates", self.templates),
             web.get("/api/v1/status", self.status),
+            *Graph(self._desk).routes(),
             *Remembering(self._desk, self._find, self._clock).routes(),
             *Handling(self._desk, self._find, self._clock).routes(),
         ]

@@ -169,7 +169,9 @@ def shaped(shape: int, at: float, level: str, text: str) -> str:
     if shape == 0:
         return f"{when:%Y-%m-%dT%H:%M:%S}.{int(at * 1000) % 1000:03}Z {level} {text}"
     if shape == 1:
-        return f'{{"ts":{at:.3f},"level":"{level.lower()}","msg":"{text}","service":"{level}"}}'
+        ids = f'"trace_id":"{int(at):032x}","span_id":"{level:0>16}","parent_id":"{"cafe":0>16}"'
+        said = f'"ts":{at:.3f},"level":"{level.lower()}","msg":"{text}","service":"{level}"'
+        return f"{{{said},{ids}}}" if len(text) % 3 else f"{{{said}}}"
     if shape == 2:
         return f"{when:%b %e %H:%M:%S} web1 cart[7]: {level} {text}"
     status = len(text) % 5 + 1

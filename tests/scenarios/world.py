@@ -14,6 +14,7 @@ from aiops.model import (
     ChangeEvent,
     Command,
     Incident,
+    Input,
     Points,
     Series,
     SeriesSet,
@@ -69,6 +70,10 @@ class World:
         columns = SeriesSet(tuple(Series(f"service:{service}", name) for name in names))
         ones = np.ones(len(names))
         self._take(self.engine.feed(Points(f"scrape:{service}", T + self.at, columns, ones, STEP)))
+
+    def give(self, item: Input) -> None:
+        """Feed anything else."""
+        self._take(self.engine.feed(item))
 
     def until(self, at: float) -> None:
         """Let time pass."""

@@ -98,3 +98,25 @@ def test_an_empty_graph_knows_nothing() -> None:
 def test_a_colon_in_a_name_is_no_kind(name: str, entity: str) -> None:
     """Only ``KIND:NAME`` names another kind than a service; ports and paths do not."""
     assert as_entity(name) == entity
+
+
+def test_learned_calls_join_and_rule_nothing_out() -> None:
+    """They are followed like declared ones, one step further; they make nobody known."""
+    graph = Topology(
+        {"web": ["cart"]}, [("service:cart", "service:redis"), ("service:a", "service:b")]
+    )
+    assert graph.reaches("service:web", "service:redis")
+    assert graph.along("service:web", "service:cart") == 1
+    assert graph.along("service:a", "service:b") == 2
+    assert not graph.knows("service:a")
+    assert graph.entities == {"service:web", "service:cart"}
+    assert graph.weight("service:web", "service:cart") == 1.0
+    assert graph.weight("service:a", "service:b") < 1.0
+
+
+def test_whose_calls_are_declared_learns_no_others() -> None:
+    """A declared caller calls whom it is declared to call; an empty list says nobody."""
+    learned = [("service:web", "service:mail"), ("service:cron", "service:mail")]
+    graph = Topology({"web": ["cart"], "cron": []}, learned)
+    assert graph.learned == ()
+    assert graph.taught([("service:x", "service:y")]).callees("service:x") == {"service:y"}

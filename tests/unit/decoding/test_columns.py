@@ -12,7 +12,8 @@ from aiops.decoding import columns, stamps
 from aiops.decoding.columns import read_lines
 from aiops.decoding.formats import Parsed
 from aiops.decoding.lines import collapse
-from aiops.decoding.records import BROKEN, decode_record, read_record
+from aiops.decoding.records import BROKEN, decode_record, read_whole
+from aiops.decoding.spans import Values
 from aiops.decoding.stamps import read_second, read_seconds
 
 STAMPS = st.sampled_from(
@@ -61,6 +62,10 @@ FIELDS = {
     "status": st.integers(0, 700),
     "status_code": st.sampled_from(["200", "503", "x", "1000"]),
     "other": DEEP,
+    "trace_id": ANY,
+    "spanId": ANY,
+    "parent.id": ANY,
+    "traceparent": ANY,
 }
 
 
@@ -78,19 +83,25 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
     return draw(st.permutations(found))
 
 
-def one_by_one(lines: list[bytes]) -> tuple[list[bytes], list[Parsed], int]:
+def one_by_one(
+    lines: list[bytes],
+) -> tuple[list[bytes], list[Parsed], int, dict[int, Values]]:
     keys: list[bytes] = []
     seconds: list[Parsed] = []
+    spans: dict[int, Values] = {}
     unreadable = 0
-    for line in lines:
+    for n, line in enumerate(lines):
+        values = None
         try:
-            head, text, at = read_record(decode_record(line))
+            head, text, at, values = read_whole(decode_record(line))
         except BROKEN:
             unreadable += line[:1] == b"{"
             head, text, at = b"", line, None
         keys.append(head + collapse(text))
         seconds.append(at)
-    return keys, seconds, unreadable
+        if values is not None:
+            spans[n] = values
+    return keys, seconds, unreadable, spans
 
 
 @settings(max_examples=25)
@@ -151,6 +162,6 @@ def test_one_record_too_deep_spoils_no_other() -> None:
 def test_full_caches_change_nothing() -> None:
     """More different values than are remembered are all read right."""
     lines = [b'{"msg":"m","service":"s%d"}' % n for n in range(5000)]
-    keys, _, _ = read_lines(lines)
+    keys, *_ = read_lines(lines)
     assert keys[::999] == one_by_one(lines[::999])[0]
     assert len(columns._HEADS) < 5000

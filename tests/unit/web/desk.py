@@ -82,6 +82,10 @@ class Figures:
     clock: float = T0
     threshold: float = 4.5
     tests_per_second: float = 0.25
+    calls: tuple[tuple[str, str, float], ...] = (
+        ("service:cart", "service:redis", 9.0),
+        ("service:gateway", "service:mail", 5.5),
+    )
 
 
 @dataclass

@@ -306,3 +306,20 @@ async def test_dead_letters_are_shown(visit: Visit) -> None:
         }
     ]
     assert (await call.get("/api/v1/dead-letters?limit=all"))[0] == 400
+
+
+async def test_the_call_graph_is_shown_as_declared_and_as_learned(visit: Visit) -> None:
+    """What is declared wins: whose calls are declared has learned none."""
+    desk = FakeDesk()
+    desk.plan.settings.topology.calls["gateway"] = ["cart"]
+    call = await visit(desk)
+
+    status, body, _ = await call.get("/api/v1/topology")
+
+    assert status == 200
+    assert body["declared"] == {"service:gateway": ["service:cart"]}
+    assert body["learned"] == [{"caller": "service:cart", "callee": "service:redis", "seen": 9.0}]
+
+    status, body, _ = await call.post("/api/v1/topology/forget", json={"by": "kim"})
+    assert (status, body["command"]) == (202, "forget-calls")
+    assert [c.kind for c in desk.commands] == ["forget-calls"]
