@@ -349,13 +349,14 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Say what happened to an incident and why (``note``); ``tell``: people should hear of it."""
+    """Say what happened, why (``note``), and who hears: all (``tell``), or only ``newcomers``."""
 
     kind: TransitionKind
     incident: Incident
     at: float
     tell: bool = True
     note: str = ""
+    newcomers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

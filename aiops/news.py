@@ -84,19 +84,22 @@ class News:
         said: list[Transition] = []
         for t in folded:
             known = self._ledger.is_told(t.incident.id)
-            tell = (
+            # Who waits for what is held back hears of it with the rest.
+            few = t.newcomers and t.incident.id not in self._held
+            heard = (
                 (self.caught_up or (known and t.kind in _LAST))
                 and t.incident.state is not State.CANDIDATE
                 and t.incident.severity >= Severity.WARNING
                 and (known or t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED))
                 and not self._holds(t)
             )
+            tell, newcomers = heard and not few, heard and few
             if tell:
                 self._ledger.told(t.incident.id, t.at)
             picture = replace(t.incident, told=True) if known or tell else t.incident
             over = t.kind is TransitionKind.RESOLVED
-            stays = self._accepted.ended(t.incident) if over else ""
-            said.append(replace(t, incident=picture, tell=tell, note=t.note or stays))
+            note = t.note or (self._accepted.ended(t.incident) if over else "")
+            said.append(replace(t, incident=picture, tell=tell, note=note, newcomers=newcomers))
         return said
 
     def pass_time(self, at: float, wait: float) -> list[Transition]:
@@ -221,7 +224,7 @@ def _folded(transitions: Sequence[Transition]) -> list[Transition]:
     for t in transitions:
         key = (t.incident.id, t.at)
         if t.kind is TransitionKind.ESCALATED and key in opened:
-            folded[opened[key]] = replace(t, kind=TransitionKind.OPENED)
+            folded[opened[key]] = replace(t, kind=TransitionKind.OPENED, newcomers=False)
             continue
         if t.kind is TransitionKind.OPENED:
             opened[key] = len(folded)

@@ -58,8 +58,8 @@ def plan(
 
     *told* names the receivers that already know of this incident. Opened, escalated and
     reopened go to every receiver whose ``min_severity`` is reached; resolved and merged to
-    those who know; updated and acknowledged to those of them who want progress. With an
-    *external_url* each message links to its incident.
+    those who know; updated and acknowledged to those of them who want progress. What is for
+    newcomers goes to nobody who knows. With an *external_url* each message links to its incident.
     """
     chosen = [route for route in routes if _wants(route, transition, told)]
     if not chosen:
@@ -105,12 +105,13 @@ def plan_batch(
 
 
 def _wants(route: Route, transition: Transition, told: Collection[str]) -> bool:
-    if not transition.tell:
+    known = route.name in told
+    if not transition.tell and (known or not transition.newcomers):
         return False
-    if route.second and not transition.incident.escalated and route.name not in told:
+    if route.second and not transition.incident.escalated and not known:
         return False
     if transition.kind in _FIRST_NEWS:
-        return transition.incident.severity >= route.min_severity or route.name in told
-    if route.name not in told:
+        return transition.incident.severity >= route.min_severity or known
+    if not known:
         return False
     return transition.kind in _LAST_NEWS or route.updates

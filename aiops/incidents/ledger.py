@@ -20,7 +20,7 @@ from aiops.incidents.people import Hands, obey, overdue
 from aiops.incidents.record import LIVE, MAX_SERIES, Record, counts
 from aiops.incidents.returning import awaits, calm_at, flaps, reopen, same_as_before
 from aiops.incidents.settings import LedgerSettings
-from aiops.incidents.telling import becomes_critical, is_due, note_told
+from aiops.incidents.telling import Hears, is_due, note_told, what_is_new, who_hears
 from aiops.model import (
     Anomaly,
     ChangeEvent,
@@ -38,7 +38,7 @@ from aiops.pace import Footprint, reach
 __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
 
 MAX_CHANGES = 10  # in one story
-_VERSION = 7
+_VERSION = 8
 # An enumeration's own look-up costs more than what is done with it.
 _CANDIDATE, _RESOLVED, _CRITICAL = State.CANDIDATE, State.RESOLVED, Severity.CRITICAL
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
@@ -316,8 +316,11 @@ class Ledger:
         return [self._open(record, at)]
 
     def _escalate(self, record: Record, at: float) -> list[Transition]:
-        critical = becomes_critical(record, at)
-        return [self._emit(record, TransitionKind.ESCALATED, at)] if critical else []
+        hears = who_hears(record, at)
+        if hears is Hears.NOBODY:
+            return []
+        worse = self._emit(record, TransitionKind.ESCALATED, at)
+        return [replace(worse, newcomers=hears is Hears.NEWCOMERS)]
 
     def _open(self, record: Record, at: float) -> Transition:
         self._reconsider(record)
@@ -340,12 +343,8 @@ class Ledger:
         if not is_due(record, at, self.settings.update_interval):
             return []
         self._reconsider(record)
-        worse = record.severity > record.told_severity
-        if not worse and record.now_gist() == record.gist:
-            return []
-        record.updates += 1
-        kind = TransitionKind.ESCALATED if worse else TransitionKind.UPDATED
-        return [self._emit(record, kind, at)]
+        kind = what_is_new(record, at, self.settings.update_interval)
+        return [] if kind is None else [self._emit(record, kind, at)]
 
     def _resolve(self, record: Record, at: float) -> Transition:
         record.state, record.resolved_at = State.RESOLVED, at

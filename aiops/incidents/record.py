@@ -79,7 +79,8 @@ class Record(_Kept):
     told: bool = False
     told_at: float = 0.0
     told_severity: Severity = Severity.INFO
-    gist: tuple[str, int] = ("", 0)
+    gist: tuple[str, int, Severity] = ("", 0, Severity.INFO)
+    behind: bool = False  # it differs from what was told, and that can wait
     notified: list[float] = field(default_factory=list)
     updates: int = 0
     returns: int = 0  # times it came back after it had resolved
@@ -226,10 +227,11 @@ class Record(_Kept):
             first[anomaly.entity] = min(known, anomaly.since)
         return tuple(sorted(first, key=lambda e: (first[e], e)))
 
-    def now_gist(self) -> tuple[str, int]:
-        """Return what an update would be about: the first suspect and how wide it is."""
+    def now_gist(self) -> tuple[str, int, Severity]:
+        """Return what an update would be about: the first suspect, how wide and how severe."""
         wide = len(self.entities())
-        return (self.suspects[0].entity if self.suspects else "", wide.bit_length())
+        first = self.suspects[0].entity if self.suspects else ""
+        return first, wide.bit_length(), self.severity
 
     def picture(self) -> Incident:
         """Return an immutable picture of this incident as it is now."""
@@ -266,7 +268,7 @@ class Record(_Kept):
         every = list(self.anomalies.values())
         return [a for a in every if counts(a) or a.at >= since] or every
 
-    def _suspected(self) -> str:
+    def suspected(self) -> str:
         """Return the entity suspected first, by itself or by its change."""
         if not self.suspects:
             return ""
@@ -275,7 +277,7 @@ class Record(_Kept):
 
     def _by_cause(self, ranked: Sequence[Anomaly]) -> list[Anomaly]:
         """Order anomalies for samples: the cause's failures first, information last."""
-        root = self._suspected()
+        root = self.suspected()
         return sorted(
             ranked,
             key=lambda a: (
@@ -290,7 +292,7 @@ class Record(_Kept):
 
     def _main(self, ranked: Sequence[Anomaly]) -> Anomaly | None:
         """Return the most telling fact: a new error line or a symptom of the cause, if any."""
-        root = self._suspected()
+        root = self.suspected()
         own = [a for a in ranked if a.entity == root and a.severe and counts(a)]
         lines = [a for a in own if a.kind == "new_template" and a.severity >= Severity.ERROR]
         felt = [a for a in ranked if a.severe and counts(a)]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from aiops.incidents.firing import Firing
-from aiops.incidents.record import Record
+from aiops.incidents.record import Record, counts
 from aiops.model import Anomaly, State
 
 SAME_SYMPTOMS = 0.5  # share of the symptoms that a resolved incident had too: then it is back
@@ -16,20 +16,28 @@ _LIVE = (State.OPEN, State.ACKNOWLEDGED)
 def same_as_before(
     record: Record, known: Iterable[Record], at: float, within: float
 ) -> Record | None:
-    """Return the resolved incident whose symptoms and cause these are, the latest one.
+    """Return the resolved incident whose pattern and cause these are, the latest one.
 
-    Whoever faces the users suffers from every fault: one shared symptom is not the same story.
+    Whoever faces the users suffers from every fault: one shared symptom is not the same story, nor
+    are the same symptoms of another cause. Unusual work that nobody feels is no return of what was
+    felt: it would not keep that alive, either.
     """
-    pattern = record.symptoms()
+    pattern = _pattern(record)
     same = [
         r
         for r in known
         if r.state is State.RESOLVED
         and at - (r.resolved_at or at) <= within
-        and len(pattern & r.symptoms()) >= SAME_SYMPTOMS * len(pattern)
-        and _may_be_of(record, r)
+        and r.felt is record.felt
+        and len(pattern & _pattern(r)) >= SAME_SYMPTOMS * len(pattern)
+        and _is_of(record, r)
     ]
     return max(same, key=lambda r: (r.updated, r.id)) if same else None
+
+
+def _pattern(record: Record) -> set[str]:
+    """Return the series that were felt; those that worked unusually when none was."""
+    return record.symptoms() or {key for key, a in record.anomalies.items() if counts(a)}
 
 
 def reopen(record: Record, at: float) -> None:
@@ -77,7 +85,7 @@ def _own(record: Record, others: Iterable[Record]) -> set[str]:
     return found
 
 
-def _may_be_of(record: Record, before: Record) -> bool:
-    """Return whether the first suspect was one before, as far as anybody was suspected."""
-    suspected = [s.entity for s in before.suspects]
-    return not record.suspects or not suspected or record.suspects[0].entity in suspected
+def _is_of(record: Record, before: Record) -> bool:
+    """Return whether both are suspected to come from one entity, as far as anybody is."""
+    cause, known = record.suspected(), before.suspected()
+    return not cause or not known or cause == known

@@ -86,7 +86,7 @@ class History:
                         transition.incident.seq,
                         transition.kind.value,
                         transition.at,
-                        transition.tell,
+                        transition.tell or transition.newcomers,
                     ),
                 )
 
@@ -219,7 +219,8 @@ def _audit(connection: Connection, transition: Transition) -> None:
     ).fetchone()
     # What is read again after a crash was decided once.
     if known is None:
-        told = "yes" if transition.tell else "no"
+        few = "newcomers" if transition.newcomers else "no"
+        told = "yes" if transition.tell else few
         detail = {"seq": str(incident.seq), "tell": told, "note": transition.note}
         kind = transition.kind.value
         append(connection, transition.at, "engine", kind, incident.id, detail=detail)

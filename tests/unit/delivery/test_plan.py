@@ -61,6 +61,15 @@ def test_what_is_not_to_be_told_is_not_told(kind: K) -> None:
     assert receivers(transition(kind, tell=False), "ops", "dev") == []
 
 
+def test_what_is_for_newcomers_reaches_who_knows_nothing_yet() -> None:
+    """An escalation crosses the threshold of some: those hear, whoever knew is left in peace."""
+    worse = replace(transition(K.ESCALATED, severity=Severity.ERROR, tell=False), newcomers=True)
+    assert receivers(worse, "dev") == ["ops"]
+    assert receivers(worse, "dev", "ops") == []
+    milder = replace(transition(K.ESCALATED, severity=Severity.WARNING, tell=False), newcomers=True)
+    assert receivers(milder, "dev") == []
+
+
 def test_a_message_carries_the_words_it_was_given() -> None:
     """Title and body come from the functions passed in, key and picture from the transition."""
     told = transition(seq=7)

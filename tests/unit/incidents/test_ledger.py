@@ -157,6 +157,25 @@ class TestGrowing:
             desk.see(anomaly(at=T + 60 * n))
         assert desk.kinds == ["opened"]
 
+    def test_who_suffers_later_waits_for_the_update(self) -> None:
+        """That it spread is told with the next update, while it goes on."""
+        desk = Desk()
+        for n in range(20):
+            desk.wait(T + 60 * n)
+            desk.see(anomaly(at=T + 60 * n))
+            if n:
+                desk.see(anomaly(GATEWAY, at=T + 60 * n))
+        assert [(t.kind.value, t.at - T) for t in desk.said] == [("opened", 60), ("updated", 960)]
+
+    def test_a_story_that_becomes_narrower_is_no_news(self) -> None:
+        """Only what grew is told: an end in one place is part of the end."""
+        desk = Desk()
+        desk.see(anomaly(name="cpu", severe=False), anomaly(GATEWAY, name="cpu", severe=False))
+        for n in range(1, 30):
+            desk.wait(T + 60 * n)
+            desk.see(anomaly(at=T + 60 * n))
+        assert desk.kinds == ["opened"]
+
     def test_a_new_suspect_is_an_update(self) -> None:
         """Who is suspected first matters enough to say it once the story has settled."""
         desk = Desk()
@@ -243,6 +262,40 @@ class TestEnding:
         desk.see(anomaly("service:web", "latency", at=at), anomaly("service:mail", at=at))
         desk.until(at + 60, since=at)
         assert desk.kinds == ["opened", "resolved", "opened"]
+
+    def test_the_same_symptoms_of_another_cause_are_another_story(self) -> None:
+        """A gateway that suffers again suffers from somebody else: who caused it decides."""
+        desk = Desk()
+        desk.see(anomaly(CART), anomaly(GATEWAY))
+        desk.until(T + 301)
+        at = T + 1200
+        desk.see(anomaly(GATEWAY, at=at), anomaly("service:auth", at=at))
+        desk.until(at + 60, since=at)
+        assert desk.kinds == ["opened", "resolved", "opened"]
+
+    def test_work_that_nobody_feels_is_no_return(self) -> None:
+        """A busy processor does not reopen the errors it was once seen with."""
+        desk = Desk()
+        busy = anomaly(name="cpu", severe=False, severity=Severity.WARNING)
+        desk.see(anomaly(), busy)
+        desk.until(T + 301)
+        desk.see(replace(busy, id="again", at=T + 1200, since=T + 1200))
+        desk.until(T + 1260, since=T + 1200)
+        assert desk.kinds == ["opened", "resolved", "opened"]
+
+    def test_work_that_was_a_story_comes_back_as_one(self) -> None:
+        """What was told of for its work alone is known again by that work."""
+        desk = Desk()
+        busy = anomaly(name="cpu", severe=False, severity=Severity.WARNING)
+        other = anomaly(name="lines", severe=False, severity=Severity.WARNING)
+        desk.see(busy)
+        desk.until(T + 301)
+        desk.see(replace(other, id="else", at=T + 600, since=T + 600))
+        desk.until(T + 630, since=T + 600)
+        desk.until(T + 1199, since=T + 630)
+        desk.see(replace(busy, id="again", at=T + 1200, since=T + 1200))
+        desk.until(T + 1260, since=T + 1200)
+        assert desk.kinds == ["opened", "resolved", "opened", "resolved", "reopened"]
 
     def test_after_the_window_it_is_another_incident(self) -> None:
         """What comes back after half an hour is told as new."""
