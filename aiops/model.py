@@ -196,10 +196,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Carry what another system says: an alert fires, or is resolved.
-
-    ``name`` tells alerts of one entity apart, ``title`` is what it says to a person.
-    """
+    """Carry what another system says; ``name`` tells apart what it says of one entity."""
 
     at: float
     entity: str
