@@ -198,30 +198,41 @@ def tvdiag(path: Path) -> Labelled:
 
     The first 70 % by file order only teach what fires when; the rest is scored.
     """
-    with gzip.open(path, "rt") as file:
-        records = [json.loads(line) for line in file]
+    records = tvdiag_records(path)
     inputs: list[Input] = []
     faults: list[Fault] = []
-    calls: dict[str, set[str]] = {}
     entities: set[str] = set()
     for n, record in enumerate(records):
         at = START + 3600.0 * n
-        alerts = sorted(_tvdiag_alerts(record))
+        alerts = sorted(tvdiag_alerts(record))
         inputs += [_alert(at, *one, firing=True) for one in alerts]
         inputs += [_alert(at + FIRES, *one, firing=False) for one in alerts]
         nodes = [as_entity(node) for node in record["nodes"]]
         entities.update(nodes)
-        for caller, callee, *_ in record["trace_alerts"]:
-            if caller != callee:
-                calls.setdefault(caller, set()).add(callee)
         if n >= TEACHES * len(records):
             root = frozenset([as_entity(record["root"])])
             faults.append(Fault(f"{path.stem}/{n}", record["type"], root, at, at + 3000.0))
-    calls_of = {k: sorted(v) for k, v in calls.items()}
-    return Labelled(f"tvdiag/{path.name}", (), [Case(faults, inputs)], calls_of, len(entities))
+    calls = tvdiag_calls(records)
+    return Labelled(f"tvdiag/{path.name}", (), [Case(faults, inputs)], calls, len(entities))
 
 
-def _tvdiag_alerts(record: Mapping[str, Any]) -> set[tuple[str, str]]:
+def tvdiag_records(path: Path) -> list[dict[str, Any]]:
+    """Read one fault a line."""
+    with gzip.open(path, "rt") as file:
+        return [json.loads(line) for line in file]
+
+
+def tvdiag_calls(records: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return who calls whom, as far as an alert about traces says it."""
+    calls: dict[str, set[str]] = {}
+    for record in records:
+        for caller, callee, *_ in record["trace_alerts"]:
+            if caller != callee:
+                calls.setdefault(caller, set()).add(callee)
+    return {caller: sorted(callees) for caller, callees in calls.items()}
+
+
+def tvdiag_alerts(record: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Return (entity, what) of every alert of a fault, each once."""
     metric = {(who, f"{what} {way}") for who, what, way in record["metric_alerts"]}
     log = {(who, f"log {what}") for who, what in record["log_alerts"]}

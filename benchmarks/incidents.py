@@ -7,6 +7,8 @@ minutes apart, 8 minutes apart, and in pairs (two at once, or a cascade). The sa
 also grouped as Alertmanager groups by a label, and by a window of 60 s; all are held against the
 same truth (`_regimes.py`, `_grouped.py` say how). `--weeks 13` runs days without faults instead,
 two weeks a seed, and counts what was told.
+`--real` runs recorded alerts: the faults of TVDiag laid into a stream at two spacings (three draws
+each), and intrusion alerts of AIT-ADS with an attack in phases (`_streams.py` says how).
 `--kinds` runs each kind of fault alone after seven quiet hours: the baseline there alerts where a
 metric is 6 deviations from its moving mean. The random floor is what naming k of the told entities
 at random would hit. Intervals of false incidents are 90 % Poisson intervals.
@@ -31,6 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import _grouped as grouped
 import _regimes as regimes
+import _streams as streams
+from _labelled import INCIDENTS
 
 from aiops.decoding.windows import WindowSettings
 from aiops.engine import Engine, EngineSettings
@@ -290,6 +294,50 @@ def overlaps(
     return met
 
 
+def recorded(name: str, gap: float, seed: int) -> dict[str, grouped.Score]:
+    """Run one stream of recorded alerts; return the score of every way of grouping."""
+    path = INCIDENTS / name
+    if name.startswith("ait"):
+        truth = streams.intrusion(path)
+    else:
+        truth = streams.faults_apart(path, gap, seed)
+    watch = regimes.Watch(Engine(EngineSettings(calls=truth.calls)))
+    watch.run(truth.alerts)
+    truth.label(watch.departures)
+    watch.departures = [d for d in watch.departures if d.at >= truth.since]
+    for told in (watch.told, watch.storms):
+        for key in [key for key, one in told.items() if one.at < truth.since]:
+            del told[key]
+    found = grouped.compared(truth, watch, truth.days)
+    known = sum(len(d.of) == 1 for d in watch.departures)
+    found["aiops"].departures = len(watch.departures), known
+    return found
+
+
+def real_sets(seeds: Sequence[int], jobs: int) -> None:
+    """Print a table for each set of recorded alerts; no floors are known for them."""
+    sets: list[tuple[str, str, float, Sequence[int]]] = [
+        (f"tvdiag/{path.name}, {regime.name}", f"tvdiag/{path.name}", regime.gap, seeds)
+        for path in sorted((INCIDENTS / "tvdiag").glob("*.jsonl.gz"))
+        for regime in regimes.REGIMES[:2]
+    ]
+    scenarios = sorted((INCIDENTS / "ait_ads").glob("*.csv.xz"))
+    sets += [(f"ait_ads/{p.name}", f"ait_ads/{p.name}", 0.0, [0]) for p in scenarios]
+    with ProcessPoolExecutor(jobs) as pool:
+        runs = [(t, [pool.submit(recorded, n, g, s) for s in own]) for t, n, g, own in sets]
+        for title, own in runs:
+            total: dict[str, grouped.Score] = {}
+            for run in own:
+                for name, score in run.result().items():
+                    total.setdefault(name, grouped.Score()).add(score)
+            every, known = total["aiops"].departures
+            print(f"\n#### {title}: {known} of {every} departures are of one trouble alone\n")
+            print(grouped.HEAD)
+            for name, score in total.items():
+                print(score.row(name), flush=True)
+            print("missed by kind:", dict(total["aiops"].missed.most_common()))
+
+
 def fault_free(seed: int, river: bool) -> tuple[int, int]:
     """Return what two weeks and a day without faults cost: on the first day, later."""
     watch = regimes.Watch(regimes.engine(river=river))
@@ -321,6 +369,7 @@ def main() -> int:
     arguments.add_argument("--river", action="store_true", help="River's detectors too, as shipped")
     arguments.add_argument("--weeks", type=int, default=0, help="without faults, instead")
     arguments.add_argument("--kinds", action="store_true", help="each kind of fault alone, instead")
+    arguments.add_argument("--real", action="store_true", help="recorded alerts, instead")
     arguments.add_argument("--peace-seeds", type=int, nargs="+", default=[31])
     names = [one.name for one in regimes.REGIMES]
     arguments.add_argument("--regimes", nargs="+", choices=names, default=names)
@@ -334,6 +383,8 @@ def main() -> int:
     if args.weeks:
         seed = (args.seeds or [71])[0]
         met = weeks_of_peace(args.weeks, seed, river=args.river, jobs=args.jobs)
+    elif args.real:
+        real_sets(args.seeds or [1, 2, 3], args.jobs)
     elif args.kinds:
         kinds(args.seeds or [21, 22, 23], args.peace_seeds, args.days or 8)
     else:
