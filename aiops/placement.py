@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from aiops.correlation.gate import LASTING, might_open, odds, opens
+from aiops.correlation.bursts import Bursts, is_rare
+from aiops.correlation.gate import LASTING, might_open, odds, opens, share_near
 from aiops.correlation.grouping import Grouping
 from aiops.correlation.kinship import Kinship
 from aiops.correlation.nearby import STRANGER_SECONDS
@@ -41,6 +42,7 @@ class Placement:
         self.entities: set[str] = set()
         self.facts: Counter[str] = Counter()
         self.grouping = Grouping(topology, window, self.facts)
+        self.bursts = Bursts()
         self.requests = Requests(self.facts)
         self.kinship = Kinship(self.facts)
         self.spans = Spans(self.facts)
@@ -90,6 +92,7 @@ class Placement:
             where = grouping.homes(anomaly)
             names, same = where.names, self.requests.home(anomaly, grouping.prints)
             self.kinship.see(anomaly)
+            self.bursts.see(one)
             if not names and not where.beside:
                 same = same or self.kinship.home(anomaly, grouping.prints)
                 names = (same,) if same else ()
@@ -106,6 +109,12 @@ class Placement:
             len(self.entities),
             reach(pace, self.window),
             strange=2.0 * strangers,
+            is_burst=partial(
+                is_rare,
+                rate=self.bursts.rate,
+                near=share_near(len(self.entities)) if self.topology.entities else 1.0,
+                budget=self.budget,
+            ),
         )
         return Gate(
             partial(
@@ -118,9 +127,9 @@ class Placement:
         )
 
     @property
-    def parts(self) -> tuple[Grouping, Requests, Kinship, Spans]:
+    def parts(self) -> tuple[Grouping, Requests, Kinship, Spans, Bursts]:
         """Return what is saved at a cut beside the ledger."""
-        return self.grouping, self.requests, self.kinship, self.spans
+        return self.grouping, self.requests, self.kinship, self.spans, self.bursts
 
     @property
     def topology(self) -> Topology:

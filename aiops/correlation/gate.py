@@ -49,12 +49,14 @@ class Odds:
     """What chance alone does, in decades of surprise.
 
     ``coincidence`` is how many linked judgements there are by chance, ``strangers`` how many of
-    entities of which nobody knows whether they are related.
+    entities of which nobody knows whether they are related. ``is_burst`` says whether alerts of
+    other systems begin together more rarely than the budget allows.
     """
 
     threshold: float
     coincidence: float
     strangers: float = 0.0
+    is_burst: Callable[[Sequence[Anomaly]], bool] = lambda _: True
 
 
 def odds(
@@ -64,14 +66,20 @@ def odds(
     window: float,
     *,
     strange: float = 0.0,
+    is_burst: Callable[[Sequence[Anomaly]], bool] = lambda _: True,
 ) -> Odds:
     """Return the odds for anomalies that are linked: of about four neighbouring entities.
 
     Where no call graph is known, every entity is linked to every other for *strange* seconds.
     """
-    near = tests_per_second * min(1.0, 4.0 / max(entities, 1))
-    linked = math.log10(max(near * window, 1.0))
-    return Odds(threshold, linked, max(linked, math.log10(max(tests_per_second * strange, 1.0))))
+    linked = math.log10(max(tests_per_second * share_near(entities) * window, 1.0))
+    apart = max(linked, math.log10(max(tests_per_second * strange, 1.0)))
+    return Odds(threshold, linked, apart, is_burst)
+
+
+def share_near(entities: int) -> float:
+    """Return which share of all entities is linked to one of them, where the graph is known."""
+    return min(1.0, 4.0 / max(entities, 1))
 
 
 def opens(
@@ -103,7 +111,10 @@ def opens(
     usage = [] if len(work) >= COMMON else [a for a in usage if a.entity in sore]
     felt.sort(key=lambda a: (-_believed(a), a.series.id))
     usage.sort(key=lambda a: (-_believed(a), a.series.id))
-    return _together([*felt, *usage], chance)
+    if not _together([*felt, *usage], chance):
+        return False
+    # Alerts are many tests that others chose: what each says, their number takes back.
+    return any(a.kind != "alert" for a in felt) or chance.is_burst(felt)
 
 
 def might_open(bad: Sequence[Anomaly], chance: Odds) -> bool:

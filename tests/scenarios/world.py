@@ -37,10 +37,11 @@ class World:
         *routes: Route,
         ledger: LedgerSettings | None = None,
         calls: Mapping[str, Sequence[str]] | None = None,
+        budget: float = 1 / 3600,
     ) -> None:
         settings = ledger or LedgerSettings()
         self.settings = EngineSettings(
-            budget=1 / 3600, multivariate="", drift="", ledger=settings, calls=calls or {}
+            budget=budget, multivariate="", drift="", ledger=settings, calls=calls or {}
         )
         self.engine = Engine(self.settings)
         self.routes: Sequence[Route] = routes or (Route(name="chat"),)
