@@ -87,7 +87,8 @@ class News:
             # Who waits for what is held back hears of it with the rest.
             few = t.newcomers and t.incident.id not in self._held
             heard = (
-                (self.caught_up or (known and t.kind in _LAST))
+                t.tell
+                and (self.caught_up or (known and t.kind in _LAST))
                 and t.incident.state is not State.CANDIDATE
                 and t.incident.severity >= Severity.WARNING
                 and (known or t.kind in (TransitionKind.OPENED, TransitionKind.REOPENED))

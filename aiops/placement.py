@@ -17,6 +17,7 @@ from aiops.correlation.spans import Spans
 from aiops.correlation.suspects import rank
 from aiops.correlation.topology import Topology
 from aiops.correlation.waves import explains
+from aiops.incidents.inhibition import Follows
 from aiops.incidents.ledger import Ledger, LedgerSettings
 from aiops.incidents.opening import Gate
 from aiops.model import Anomaly, ChangeEvent, Command, Incident, LogWindow, Suspect, Transition
@@ -37,7 +38,7 @@ class Placement:
         window: float,
         max_entities: int,
     ) -> None:
-        self.ledger = Ledger(ledger, self._rank, self._explains)
+        self.ledger = Ledger(ledger, self._rank, Follows(self._explains, self._depends))
         self.budget = budget
         self.entities: set[str] = set()
         self.facts: Counter[str] = Counter()
@@ -162,6 +163,9 @@ class Placement:
 
     def _explains(self, host: Incident, wave: Incident, at: float) -> bool:
         return explains(host, wave, self.topology, partial(self.ledger.firing.goes_on, at=at))
+
+    def _depends(self, entity: str, root: str) -> bool:
+        return self.topology.reaches(entity, root)
 
     def _rank(
         self, anomalies: Sequence[Anomaly], changes: Sequence[ChangeEvent]

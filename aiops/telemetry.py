@@ -113,6 +113,9 @@ class Telemetry:
         self.opened = Counter(
             "aiops_incidents_opened", "Incidents opened", ["severity"], registry=r
         )
+        self.inhibited = Counter(
+            "aiops_inhibited", "Stories that joined the one of their root instead", registry=r
+        )
         self.notifications = Counter(
             "aiops_notifications", "Messages told", ["receiver", "kind"], registry=r
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from aiops.correlation.blame import awaited, called, named, starving
 from aiops.correlation.gate import work_factors
+from aiops.correlation.saturation import full
 from aiops.correlation.topology import Topology
 from aiops.entities import as_entity
 from aiops.model import Anomaly, ChangeEvent, Severity, Suspect
@@ -26,6 +27,7 @@ UNFELT = 0.5  # … of work that nobody feels, while others are felt to suffer
 RAREST = 8  # alerts of one entity that are weighed: more of them say the same again
 CALLS_EACH = 10.0  # calls of one callee that one request may wait for, one after the other
 FURTHEST = 100.0  # bands: further away is not more
+SATURATED = 0.5  # what is full is a state of its own, though others may have filled it
 SURGE = 1.5  # times its usual work: then trouble flows with the calls, not against them
 
 
@@ -167,6 +169,9 @@ def _own(entity: str, own: list[Anomaly], case: _Case, reasons: list[str]) -> fl
         # An error about somebody else is that one's symptom.
         score += 0.2 if blames else 1.0
         reasons.append("new error line" + (" about another" if blames else ""))
+    if words := full(own, lines=not any(entity in by for by in case.named.values())):
+        score += SATURATED
+        reasons.append(words)
     # What somebody waits for elsewhere is that one's symptom too.
     score += STRENGTH * max(_strength(a) * (UNFELT if unfelt or called(a) else 1.0) for a in own)
     if rare := _rarity(own, case):
@@ -188,18 +193,16 @@ def _calls(entity: str, case: _Case, reasons: list[str]) -> float:
     needs, dependents = case.topology.needs(entity), case.topology.dependents(entity)
     above = [e for e in case.felt if e in dependents and e != entity]
     callers = {e: _explains(entity, e, case) for e in above}
-    weight = case.topology.weight
     suffer = sorted(e for e, share in callers.items() if share >= 0.5)
     if suffer:
         reasons.append(f"called by {_names(suffer)}, which also suffer")
-    score = min(0.6 * sum(s * weight(e, entity) for e, s in callers.items()), 1.8)
+    score = min(0.6 * sum(callers.values()), 1.8)
     known = {*case.felt, *case.named, *case.awaited}
     if entity not in known:
         score *= UNFELT
     # In order: the last digit of a sum hangs on it.
     callees = sorted(needs & known - case.starved - {entity})
-    below = sum(_explains(e, entity, case) * weight(entity, e) for e in callees)
-    return score - min(0.7 * below, 1.4)
+    return score - min(0.7 * sum(_explains(e, entity, case) for e in callees), 1.4)
 
 
 def _rarity(own: Sequence[Anomaly], case: _Case) -> float:

@@ -2,7 +2,8 @@
 
 What is declared wins: whoever is declared to call somebody calls nobody else. What is learned adds
 to it and rules nothing out, for it is never whole: whom it alone names is not *known*, so he may
-still have to do with anybody. It counts for less, too: as one call more between two.
+still have to do with anybody. In links it counts as one call more between two; among suspects it
+counts in full, for less of it costs hits (`docs/detection.md`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from aiops.entities import as_entity
 
 FURTHEST = 3  # calls that trouble is followed along
 DEEPEST = 4  # calls that dependence is followed along
-LEARNED = 0.75  # share of a declared one that a dependence weighs which was only learned
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 
 
@@ -155,12 +155,6 @@ class Topology:
     def reaches(self, caller: str, callee: str) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""
         return callee in self.needs(caller)
-
-    def weight(self, caller: str, callee: str) -> float:
-        """Return what it weighs that *caller* depends on *callee*: less when it was learned."""
-        if not self.learned or callee in self._declared[0].within(caller, DEEPEST):
-            return 1.0
-        return LEARNED
 
     def needs(self, caller: str) -> frozenset[str]:
         """Return everybody that *caller* depends on, directly or through others."""

@@ -73,6 +73,7 @@ class Gauges:
             self.last_seen[source] = now
         facts = {"late": t.late, "distrusted": t.distrusted, "unstamped": t.unstamped}
         facts |= {"idle_advances": t.idle, "hold_timeouts": t.holds, "evicted": t.evictions}
+        facts |= {"inhibited": t.inhibited}
         for name, n in self._pump.take_facts().items():
             if name in facts:
                 facts[name].inc(n)

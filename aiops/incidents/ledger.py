@@ -12,7 +12,8 @@ import msgspec
 from aiops.incidents.expected import after_change, as_usual, remember
 from aiops.incidents.firing import Firing
 from aiops.incidents.habits import Habits
-from aiops.incidents.joining import Explains, foremost, host_of, join, may_join
+from aiops.incidents.inhibition import FOLLOWS, Follows
+from aiops.incidents.joining import foremost, host_of, join, may_join
 from aiops.incidents.lessons import WORDS, Lessons
 from aiops.incidents.opening import Gate, Opens, candidate, is_enough, longest_waiting, vouched
 from aiops.incidents.passed import Passed
@@ -51,13 +52,11 @@ class Ledger:
 
     name = "ledger"  # of its section
 
-    def __init__(
-        self, settings: LedgerSettings, rank: Rank, explains: Explains = lambda *_: True
-    ) -> None:
+    def __init__(self, settings: LedgerSettings, rank: Rank, follows: Follows = FOLLOWS) -> None:
         self.facts: Counter[str] = Counter()
         self.settings = settings
         self._rank = rank
-        self._explains = explains
+        self._follows = follows
         self._records: dict[str, Record] = {}
         self._moved: dict[str, None] = {}
         self._parted: dict[str, None] = {}  # by a person: they may hold less than before
@@ -207,11 +206,8 @@ class Ledger:
 
     def tell_open(self, at: float) -> list[Transition]:
         """Return OPENED again for every open incident nobody was told of (after old news)."""
-        return [
-            self._emit(record, TransitionKind.OPENED, at)
-            for record in self._records.values()
-            if record.state in LIVE and not record.told
-        ]
+        untold = [r for r in self._records.values() if r.state in LIVE and not r.told]
+        return [self._emit(record, TransitionKind.OPENED, at) for record in untold]
 
     def is_told(self, incident: str) -> bool:
         """Return whether people were told of an incident; one that merged away counts as told."""
@@ -242,9 +238,8 @@ class Ledger:
     def longest_quiet(self) -> float:
         """Return after how many seconds without news everything that is open has ended."""
         every = self._records.values()
-        quiet = map(self._quiet, every)
         calm = [calm_at(r, every, self.firing, self._now) - self._now for r in every]
-        return max([*quiet, *calm], default=self.settings.resolve_after)
+        return max([*map(self._quiet, every), *calm], default=self.settings.resolve_after)
 
     # --- deciding ---------------------------------------------------------------------------
 
@@ -306,14 +301,19 @@ class Ledger:
             self._forget(record.id)
 
     def _begin(self, record: Record, at: float) -> list[Transition]:
-        """Open a candidate that has enough evidence, unless the incident beside explains it."""
-        if (host := host_of(record, self._records)) is not None:
-            self._reconsider(host)
-            self._reconsider(record)
-            if self._explains(host.picture(), record.picture(), at):
-                self._take(host, record)
-                return self._escalate(host, at)
-        return [self._open(record, at)]
+        """Open a candidate that has enough evidence, unless it follows from an open incident."""
+        beside = host_of(record, self._records)
+        for one in [record] if beside is None else [record, beside]:
+            self._reconsider(one)
+        host, why = self._follows.host(record, beside, self._records.values(), self.firing, at)
+        if host is None:
+            return [self._open(record, at)]
+        self._take(host, record)
+        if not why:
+            return self._escalate(host, at)
+        self.facts["inhibited"] += 1
+        silent = replace(self._emit(host, TransitionKind.UPDATED, at, why), tell=False)
+        return [silent, *self._escalate(host, at)]
 
     def _escalate(self, record: Record, at: float) -> list[Transition]:
         hears = who_hears(record, at)
