@@ -6,9 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 
 from aiops.correlation.bursts import Bursts, is_rare
-from aiops.correlation.gate import LASTING, might_open, odds, opens, share_near
+from aiops.correlation.gate import LASTING, could_open, might_open, odds, opens, share_near
 from aiops.correlation.grouping import Grouping
 from aiops.correlation.kinship import Kinship
 from aiops.correlation.nearby import STRANGER_SECONDS
@@ -23,6 +24,8 @@ from aiops.incidents.opening import Gate
 from aiops.model import Anomaly, ChangeEvent, Command, Incident, LogWindow, Suspect, Transition
 from aiops.pace import PACES, reach
 from detectors.calibrate import budget_threshold
+
+_IN_ORDER = attrgetter("at", "series.id", "id")
 
 
 class Placement:
@@ -84,21 +87,23 @@ class Placement:
         grouping, ledger, entities = self.grouping, self.ledger, self.entities
         for kind, count in Counter([a.kind for a in found]).items():
             self.facts[f"anomaly:{kind}"] += count
-        for one in sorted(found, key=lambda a: (a.at, a.series.id, a.id)):
-            anomaly = grouping.dated(one)
+        for one in sorted(found, key=_IN_ORDER):
+            anomaly, same = grouping.dated(one), ""
             if anomaly.series.entity not in entities:
                 self.know(anomaly.series.entity)
             if moved := ledger.moved():
                 grouping.follow(moved)
-            where = grouping.homes(anomaly)
-            names, same = where.names, self.requests.home(anomaly, grouping.prints)
-            self.kinship.see(anomaly)
-            self.bursts.see(one)
-            if not names and not where.beside:
+            names, beside = grouping.homes(anomaly)
+            if anomaly.series.kind == "log":
+                same = self.requests.home(anomaly, grouping.prints)
+                self.kinship.see(anomaly)
+            if one.kind == "alert":
+                self.bursts.see(one)
+            if not names and not beside:
                 same = same or self.kinship.home(anomaly, grouping.prints)
                 names = (same,) if same else ()
             grouping.learn(anomaly, names)
-            done += ledger.take(anomaly, names, where.beside)
+            done += ledger.take(anomaly, names, beside)
         return done + ledger.settle(self._gate)
 
     def _gate(self, pace: float) -> Gate:
@@ -125,6 +130,7 @@ class Placement:
                 is_confirmed=self.ledger.firing.is_confirmed,
             ),
             partial(might_open, chance=chance),
+            partial(could_open, chance=chance),
         )
 
     @property

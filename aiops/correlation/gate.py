@@ -122,19 +122,13 @@ def might_open(bad: Sequence[Anomaly], chance: Odds) -> bool:
 
     An upper bound of what ``opens`` weighs piece by piece: most candidates stay far below it.
     """
-    if not bad:
-        return False
-    total = strongest = max([a.surprise for a in bad])
-    least = chance.threshold
-    if total >= least + min(FLOODED, -1.0):
-        return True
-    asked = least + COMPANY - ROUNDING
     near, far = chance.coincidence, max(chance.strangers, chance.coincidence)
+    strongest = max([a.surprise for a in bad], default=-math.inf)
     beyond = sorted([a.surprise for a in bad if a.surprise > near], reverse=True)
-    for surprise in beyond[1:PIECES]:
-        total += max(surprise - far, DEPENDENT * (surprise - near), 0.0)
-    if total < asked:
+    if not could_open(beyond or [strongest], chance):
         return False
+    if strongest >= chance.threshold + min(FLOODED, -1.0):
+        return True
     # Who shows one thing alone is company of others only, and that is worth less.
     several = Counter([a.series.entity for a in bad])
     gained = [a.surprise - far for a in bad if a.surprise > far]
@@ -144,7 +138,25 @@ def might_open(bad: Sequence[Anomaly], chance: Odds) -> bool:
         if a.surprise > near and several[a.series.entity] > 1
     ]
     gained.sort(reverse=True)
-    return strongest + sum(gained[:PIECES]) >= asked
+    return strongest + sum(gained[:PIECES]) >= chance.threshold + COMPANY - ROUNDING
+
+
+def could_open(surprises: Sequence[float], chance: Odds) -> bool:
+    """Return whether such surprises, the strongest first, could be enough, whosesoever they are.
+
+    An upper bound of ``might_open`` that looks at ``PIECES`` of them at most.
+    """
+    if not surprises:
+        return False
+    total = surprises[0]
+    if total >= chance.threshold + min(FLOODED, -1.0):
+        return True
+    near, far = chance.coincidence, max(chance.strangers, chance.coincidence)
+    for surprise in surprises[1:PIECES]:
+        if surprise <= near:
+            break
+        total += max(surprise - far, DEPENDENT * (surprise - near))
+    return total >= chance.threshold + COMPANY - ROUNDING
 
 
 def _together(ranked: Sequence[Anomaly], chance: Odds) -> bool:

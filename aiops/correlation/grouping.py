@@ -6,17 +6,18 @@ so links decay with the time between onsets, and an incident that only lasts dra
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from math import exp, inf
+from typing import TYPE_CHECKING
 
 from aiops.correlation.companions import Companions
 from aiops.correlation.first_week import FirstWeek
 from aiops.correlation.gate import WEAK
 from aiops.correlation.nearby import MAX_ENTITIES, STRANGER_SECONDS, Nearby
 from aiops.correlation.onsets import Onsets
+from aiops.correlation.topology import NOBODY
 from aiops.correlation.waves import is_wave
 from aiops.model import Anomaly, Section, Severity
 from aiops.pace import PACES, reach
@@ -31,6 +32,7 @@ MAX_AGE = 6 * 3600.0
 AGAIN = 0.95  # a series that comes back
 SAME = 0.9  # another series of the same entity
 STEP = 0.1  # less for every call between two entities
+AFAR = SAME - STEP  # the strongest link by way of another entity
 SIBLINGS = 0.7  # both call the same one
 TOGETHER = 0.5  # somebody calls both
 STRANGERS = 0.6  # nobody knows
@@ -39,22 +41,10 @@ MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
 _VERSION = 3
 
 
-class _Lags(NamedTuple):
-    """How links of one anomaly decay, in seconds: with onsets, with what is seen, and at last."""
+_Lags = tuple[float, float, float]
+"""How links of one anomaly decay, in seconds: with onsets, with what is seen, and at last."""
 
-    tau: float
-    sample: float
-    window: float
-
-
-class Homes(NamedTuple):
-    """Where an anomaly belongs, and *beside* which open incident it began as a wave, if any."""
-
-    names: Sequence[str]
-    beside: str = ""
-
-
-_NOWHERE = Homes(())
+_NOWHERE: tuple[Sequence[str], str] = ((), "")
 
 
 class Grouping:
@@ -92,56 +82,57 @@ class Grouping:
         onset, anomaly = self._onsets.of(anomaly), self._first_week.weigh(anomaly)
         return anomaly if onset == anomaly.since else replace(anomaly, since=onset)
 
-    def homes(self, anomaly: Anomaly) -> Homes:
+    def homes(self, anomaly: Anomaly) -> tuple[Sequence[str], str]:
         """Return the ids of the incidents an anomaly belongs to, the strongest link first.
 
         It makes one of several only where they began within a window and its links are alike:
-        a weak link beside a strong one is chance.
+        a weak link beside a strong one is chance. The second is the open incident that it began
+        beside as a wave, "" for none.
         """
-        key, entity = anomaly.series.id, anomaly.series.entity
-        near = self._nearby.near(anomaly, self.companions.of(entity))
+        entity, nearby, lags = anomaly.series.entity, self._nearby, self._lags(anomaly)
+        tau, sample, window = lags
+        kin, company = self.topology.kin(entity), self.companions.of(entity)
+        near = nearby.near(entity, anomaly.since, sample, kin, company)
         if not near:
             return _NOWHERE
-        lags, prints = self._lags(anomaly), self._nearby.prints
         found: list[tuple[float, float, str]] = []
         waves: list[tuple[float, float, str]] = []
-        for name in near:
-            to = prints[name]
-            if len(to.onsets) >= MAX_ENTITIES and key not in to.series and entity not in to.onsets:
-                continue
-            score = self._link(anomaly, key, to, lags)
+        prints = map(nearby.prints.__getitem__, near)
+        for score, to in self._links(anomaly, prints, lags, kin, company):
             if score >= LINK:
-                wave = to.growth is not None and is_wave(anomaly, to, lags.tau)
-                (waves if wave else found).append((-score, to.started, name))
+                wave = to.growth is not None and is_wave(anomaly, to, tau)
+                (waves if wave else found).append((-score, to.started, to.id))
         beside = min(waves)[2] if waves else ""
-        if len(found) < 2:
-            return Homes([name for _, _, name in found], beside)
-        found.sort()
-        least, began = RIVAL * found[0][0], found[0][1]
-        names = [n for s, at, n in found if s <= least and abs(at - began) <= lags.window]
-        return Homes(names, beside)
+        if len(found) > 1:
+            found.sort()
+            least, began = RIVAL * found[0][0], found[0][1]
+            names = [n for s, at, n in found if s <= least and abs(at - began) <= window]
+            return names, beside
+        return [name for _, _, name in found], beside
 
     def learn(self, anomaly: Anomaly, homes: Sequence[str]) -> None:
         """Learn from where an anomaly belongs: whose company it is, how late its source tells."""
         if anomaly.severity <= _INFO or anomaly.surprise < WEAK:
             return
-        entity = anomaly.series.entity
-        self.companions.see(entity, anomaly.since)
+        entity, since = anomaly.series.entity, anomaly.since
+        self.companions.see(entity, since)
         to = self._nearby.prints.get(homes[0]) if homes else None
         if to is None or anomaly.series.id in to.series:
             return
-        onsets = to.onsets
-        near = [entity]
-        if self.topology.knows(entity):
-            near += [*self.topology.callees(entity), *self.topology.callers(entity)]
-        apart = [abs(anomaly.since - onsets[other]) for other in near if other in onsets]
+        onsets, own = to.onsets, to.onsets.get(entity)
+        apart = [] if own is None else [abs(since - own)]
+        if own != since and self.topology.knows(entity):
+            near = self.topology.callees(entity), self.topology.callers(entity)
+            apart += [abs(since - onsets[e]) for each in near for e in each if e in onsets]
         if apart:
             self.companions.late(anomaly, min(apart))
             self._known_lags.clear()
 
     def link(self, anomaly: Anomaly, to: Footprint) -> float:
         """Return how strongly an anomaly belongs to an incident, 0 (not at all) to 1."""
-        return self._link(anomaly, anomaly.series.id, to, self._lags(anomaly))
+        entity, lags = anomaly.series.entity, self._lags(anomaly)
+        kin, company = self.topology.kin(entity), self.companions.of(entity)
+        return self._links(anomaly, (to,), lags, kin, company)[0][0]
 
     def _lags(self, anomaly: Anomaly) -> _Lags:
         pace = anomaly.pace
@@ -152,58 +143,83 @@ class Grouping:
                 self._known_lags.clear()
             window = reach(pace, self.window)
             sample = reach(pace / PACES, STRANGER_SECONDS)
-            known = _Lags(self.companions.lag(anomaly, window), sample, window)
+            known = self.companions.lag(anomaly, window), sample, window
             self._known_lags[key] = known
         return known
 
-    def _link(self, anomaly: Anomaly, key: str, to: Footprint, lags: _Lags) -> float:
-        since, entity = anomaly.since, anomaly.series.entity
-        best = 0.0
-        seen = to.series.get(key)
-        if seen is not None and anomaly.at - seen <= 2.0 * lags.window:
-            if since <= seen:
-                return 1.0
-            best = max(AGAIN * math.exp(-(since - seen) / lags.sample), LINK)
-        if anomaly.at - to.started > MAX_AGE:
-            return best
-        onset = to.onsets.get(entity)
-        if onset is not None:
-            best = max(best, SAME * math.exp(-abs(since - onset) / lags.tau))
-            if since >= onset:
-                # Its own trouble may go on in other ways, as long as it is seen in each sample.
-                late = max(since - to.entities[entity], 0.0)
-                best = max(best, SAME * math.exp(-late / lags.sample))
-        if len(to.onsets) >= MAX_ENTITIES:
-            return best
-        return self._afar(since, entity, to, lags, best)
+    def _links(
+        self,
+        anomaly: Anomaly,
+        prints: Iterable[Footprint],
+        lags: _Lags,
+        kin: Kin,
+        company: Mapping[str, float],
+    ) -> list[tuple[float, Footprint]]:
+        """Return how strong the links of an anomaly to these incidents are."""
+        series, at, since = anomaly.series, anomaly.at, anomaly.since
+        key, entity = series.id, series.entity
+        tau, sample, window = lags
+        alone = kin is NOBODY and not company
+        found: list[tuple[float, Footprint]] = []
+        for to in prints:
+            onsets, best, seen = to.onsets, 0.0, to.series.get(key)
+            if seen is not None and at - seen <= 2.0 * window:
+                if since <= seen:
+                    found.append((1.0, to))
+                    continue
+                best = max(AGAIN * exp((seen - since) / sample), LINK)
+            if at - to.started <= MAX_AGE:
+                onset = onsets.get(entity)
+                if onset is not None:
+                    # Its own trouble may go on in other ways, while it is seen in each sample.
+                    late = since - to.entities[entity] if since >= onset else inf
+                    near = (
+                        1.0 if late <= 0.0 else exp(-min(abs(since - onset) / tau, late / sample))
+                    )
+                    best = max(best, SAME * near)
+                if best < AFAR and len(onsets) < MAX_ENTITIES:
+                    if not alone:
+                        best = self._afar(anomaly, to, lags, best, kin=kin, company=company)
+                    elif len(onsets) > (onset is not None):
+                        best = max(best, STRANGERS * exp(-abs(since - to.started) / sample))
+            found.append((best, to))
+        return found
 
-    def _afar(self, since: float, entity: str, to: Footprint, lags: _Lags, best: float) -> float:
+    def _afar(
+        self,
+        anomaly: Anomaly,
+        to: Footprint,
+        lags: _Lags,
+        best: float,
+        *,
+        kin: Kin,
+        company: Mapping[str, float],
+    ) -> float:
         """Return the strongest link by way of another entity, *best* when none is stronger."""
-        onsets, kin = to.onsets, self.topology.kin(entity)
-        if kin.along:
-            for other in self._nearby.along(entity, to):
+        entity, since, onsets = anomaly.series.entity, anomaly.since, to.onsets
+        tau, sample, _ = lags
+        for other in self._nearby.along(entity, kin, to) if kin.along else ():
+            strength = SAME - STEP * kin.along[other]
+            if strength > best:
                 onset = onsets[other]
-                near = math.exp(-abs(since - onset) / lags.tau)
-                if other in kin.below and since >= onset:
+                near = exp(-abs(since - onset) / tau)
+                if since >= onset and other in kin.below:
                     # Who calls it may begin to suffer as long as it is seen in each sample.
-                    late = max(since - to.entities[other], 0.0)
-                    near = max(near, math.exp(-late / lags.sample))
-                best = max(best, (SAME - STEP * kin.along[other]) * near)
+                    near = max(near, exp(min(to.entities[other] - since, 0.0) / sample))
+                best = max(best, strength * near)
         # What began together, whoever it is: weighed by how well the two are acquainted.
-        begun = math.exp(-abs(since - to.started) / lags.sample)
+        begun = exp(-abs(since - to.started) / sample)
         if SIBLINGS * begun > best:
             best = max(best, self._acquaintance(entity, onsets, kin) * begun)
-        company = self.companions.of(entity)
-        if company:
-            for other in company.keys() & onsets.keys():
-                if self._is_stranger(entity, other, kin):
-                    late = abs(since - onsets[other] - self.companions.follows(entity, other))
-                    best = max(best, company[other] * math.exp(-late / lags.tau))
+        for other in company.keys() & onsets.keys() if company else ():
+            if self._is_stranger(entity, other, kin):
+                late = abs(since - onsets[other] - self.companions.follows(entity, other))
+                best = max(best, company[other] * exp(-late / tau))
         return best
 
     def _acquaintance(self, entity: str, onsets: Mapping[str, float], kin: Kin) -> float:
         """Return how well an entity knows those that are neither itself nor along its calls."""
-        if not kin.everyone and not self.topology.knows(entity):
+        if kin is NOBODY:
             return STRANGERS if len(onsets) > (entity in onsets) else 0.0
         if kin.siblings and not kin.siblings.isdisjoint(onsets):
             # Who they both call made both suffer at once, or has nothing to do with it.

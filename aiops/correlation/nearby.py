@@ -6,30 +6,35 @@ of answers is forgotten with every change, which costs less than to carry each c
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from aiops.model import Anomaly
-from aiops.pace import PACES, reach
+from aiops.correlation.topology import NOBODY
 
 if TYPE_CHECKING:
-    from aiops.correlation.topology import Topology
+    from aiops.correlation.topology import Kin, Topology
     from aiops.pace import Footprint
 
 MAX_ENTITIES = 40  # an incident this wide takes only what it already holds
 STRANGER_SECONDS = 60.0  # entities of unknown relation belong together only this close in time
 MAX_KEPT = 10_000  # answers kept at once; forgetting them changes nothing
-_BUCKET = 60.0
+_WHOLE = 60.0  # seconds: in whole ones of these it is asked when incidents began
 
 
 @dataclass(slots=True)
 class _Place:
-    """Where one incident is in the index; a *wide* one is found by what it holds alone."""
+    """Where one incident is in the index; a *wide* one is found by what it holds alone.
 
-    bucket: int
+    ``noted`` are those of ``here`` at whom it is found, in their order.
+    """
+
+    started: float
     wide: bool
-    entities: set[str] = field(default_factory=set)
+    here: dict[str, float]
+    noted: list[str] = field(default_factory=list)
 
 
 class Nearby:
@@ -41,69 +46,78 @@ class Nearby:
         self._places: dict[str, _Place] = {}
         self._at: dict[str, set[str]] = {}  # entity: incidents that may take others, too
         self._held: dict[str, set[str]] = {}  # entity: wide incidents
-        self._begun: dict[int, dict[str, None]] = {}  # start in buckets: incidents
+        self._starts: list[float] = []  # when those that may take others began, in order, and …
+        self._begun: list[str] = []  # … which they are
         self._strange: set[str] = set()  # incidents of entities that the graph does not know
         self._around: dict[str, set[str]] = {}  # entity: incidents of it and of its kin
         self._along: dict[tuple[str, str, int], tuple[str, ...]] = {}
 
     def know(self, topology: Topology) -> None:
         """Take another call graph."""
-        self.topology = topology
         prints = list(self.prints.items())
         for name, _ in prints:
-            self._drop(name)
+            self._drop(name, self._places[name])
+        self.topology = topology
         self.follow(prints)
 
     def follow(self, changed: Iterable[tuple[str, Footprint | None]]) -> None:
         """Take the footprints that changed; ``None`` for one that takes nothing any more."""
+        places = self._places
         for name, to in changed:
-            place = self._places.get(name)
+            place = places.get(name)
             if to is None:
                 if place is not None:
-                    self._drop(name)
+                    self._drop(name, place)
                 continue
-            wide, bucket = len(to.onsets) >= MAX_ENTITIES, int(to.started // _BUCKET)
-            if place is not None and (place.wide is not wide or place.bucket != bucket):
-                self._drop(name)
+            wide = len(to.onsets) >= MAX_ENTITIES
+            here = to.entities if wide else to.onsets
+            if place is not None and place.here is not here:
+                self._drop(name, place)
                 place = None
             if place is None:
-                place = self._places[name] = _Place(bucket, wide)
-                if not wide:
-                    self._begun.setdefault(bucket, {})[name] = None
+                place = places[name] = _Place(to.started, wide, here)
+                self._begin(name, place)
+            elif place.started != to.started:
+                self._end(name, place)
+                place.started = to.started
+                self._begin(name, place)
             self.prints[name] = to
-            here = to.entities if wide else to.onsets
-            if len(here) != len(place.entities):
-                self._spread(name, place, here)
+            if len(here) != len(place.noted):
+                self._spread(name, place)
 
-    def _spread(self, name: str, place: _Place, here: dict[str, float]) -> None:
+    def _begin(self, name: str, place: _Place) -> None:
+        if not place.wide:
+            first = bisect_left(self._starts, place.started)
+            self._starts.insert(first, place.started)
+            self._begun.insert(first, name)
+
+    def _end(self, name: str, place: _Place) -> None:
+        if not place.wide:
+            found = self._begun.index(name, bisect_left(self._starts, place.started))
+            del self._starts[found], self._begun[found]
+
+    def _spread(self, name: str, place: _Place) -> None:
         """Note an incident at the entities that are new in it."""
-        self._forget_answers()
-        known, at = place.entities, self._held if place.wide else self._at
-        graph = self.topology.entities
-        newest = next(reversed(here), "")
-        # One more is the rule, and sooner found.
-        one = len(here) == len(known) + 1 and newest not in known
-        for entity in (newest,) if one else here.keys() - known:
-            known.add(entity)
+        here, noted, wide = place.here, place.noted, place.wide
+        at, graph = self._held if wide else self._at, self.topology.entities
+        self._around.clear()
+        for entity in islice(reversed(here), len(here) - len(noted)):
+            noted.append(entity)
             if entity in at:
                 at[entity].add(name)
             else:
                 at[entity] = {name}
-            if entity not in graph and not place.wide:
+            if entity not in graph and not wide:
                 self._strange.add(name)
 
-    def _drop(self, name: str) -> None:
-        self._forget_answers()
-        place = self._places.pop(name)
-        del self.prints[name]
+    def _drop(self, name: str, place: _Place) -> None:
+        self._end(name, place)
+        del self.prints[name], self._places[name]
         self._strange.discard(name)
-        if not place.wide:
-            begun = self._begun[place.bucket]
-            del begun[name]
-            if not begun:
-                del self._begun[place.bucket]
+        self._around.clear()
+        self._along.clear()
         at = self._held if place.wide else self._at
-        for entity in place.entities:
+        for entity in place.noted:
             here = at[entity]
             here.discard(name)
             if not here:
@@ -111,51 +125,49 @@ class Nearby:
 
     # --- asking -----------------------------------------------------------------------------
 
-    def near(self, anomaly: Anomaly, company: Collection[str]) -> Collection[str]:
-        """Return the incidents that a link is possible to; *company* falls ill with its entity."""
-        entity, at, begun = anomaly.series.entity, self._at, self._begun
-        strange = entity not in self.topology.entities
+    def near(
+        self, entity: str, since: float, spread: float, kin: Kin, company: Collection[str]
+    ) -> Collection[str]:
+        """Return the incidents that a link is possible to; *company* falls ill with *entity*.
+
+        Where nobody knows, it is what began within *spread* seconds of *since*, or little more.
+        """
+        at, strange = self._at, entity not in self.topology.entities
         if not (strange or company or self._strange):
-            return self._by_graph(entity)
-        names = set(self._by_graph(entity))
+            return self._by_graph(entity, kin)
+        names = set[str]()
+        if strange or self._strange:
+            first = bisect_left(self._starts, (since - spread) // _WHOLE * _WHOLE)
+            last = bisect_left(self._starts, ((since + spread) // _WHOLE + 1.0) * _WHOLE, first)
+            names.update(self._begun[first:last])
+            if not strange:
+                names &= self._strange
+        if kin is not NOBODY:
+            names |= self._by_graph(entity, kin)
+        else:
+            names.update(at.get(entity, ()), self._held.get(entity, ()))
         for other in company:
             if other in at:
                 names |= at[other]
-        if strange or self._strange:
-            spread = reach(anomaly.pace / PACES, STRANGER_SECONDS)
-            first = int((anomaly.since - spread) // _BUCKET)
-            last = int((anomaly.since + spread) // _BUCKET)
-            for bucket in range(first, last + 1):
-                if bucket in begun:
-                    here = begun[bucket]
-                    names.update(here if strange else here.keys() & self._strange)
         return names
 
-    def along(self, entity: str, to: Footprint) -> tuple[str, ...]:
+    def along(self, entity: str, kin: Kin, to: Footprint) -> tuple[str, ...]:
         """Return who of an incident calls *entity* or is called by it, directly or not."""
         asked = entity, to.id, len(to.onsets)
         found = self._along.get(asked)
         if found is None:
             if len(self._along) >= MAX_KEPT:
                 self._along.clear()
-            found = tuple(to.onsets.keys() & self.topology.kin(entity).along.keys())
+            found = tuple(to.onsets.keys() & kin.along.keys())
             self._along[asked] = found
         return found
 
-    def _forget_answers(self) -> None:
-        self._around.clear()
-        self._along.clear()
-
-    def _by_graph(self, entity: str) -> set[str]:
+    def _by_graph(self, entity: str, kin: Kin) -> set[str]:
         """Return the incidents of an entity and of those the graph knows it has to do with."""
         found = self._around.get(entity)
         if found is None:
-            at = self._at
-            found = {*at.get(entity, ()), *self._held.get(entity, ())}
-            everyone = self.topology.kin(entity).everyone
-            # Of two, a frozenset looks through whatever it is given.
-            here = everyone.intersection(at) if len(at) < len(everyone) else at.keys() & everyone
-            found.update(*[at[e] for e in here])
+            found = set(self._held.get(entity, ()))
+            found.update(*filter(None, map(self._at.get, kin.everyone)))
             if len(self._around) >= MAX_KEPT:
                 self._around.clear()
             self._around[entity] = found

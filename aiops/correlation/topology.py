@@ -22,7 +22,7 @@ class Kin(NamedTuple):
     """Whom an entity has to do with: by calls along one way, else by a shared callee or caller.
 
     ``below`` are those of ``along`` that it depends on. Nobody is in two of the others; all of
-    them are in ``everyone``. Who is of whose is mutual.
+    them, and the entity itself, are in ``everyone``. Who is of whose is mutual.
     """
 
     along: Mapping[str, int]
@@ -33,13 +33,14 @@ class Kin(NamedTuple):
 
 
 _NONE: frozenset[str] = frozenset()
-_NOBODY = Kin({}, _NONE, _NONE, _NONE, _NONE)
+NOBODY = Kin({}, _NONE, _NONE, _NONE, _NONE)
 
 
 class Topology:
     """Answer questions about the call graph; an empty one knows nothing.
 
     *calls* is what is declared, caller by caller; *learned* are pairs of caller and callee.
+    ``entities`` is everybody the declared graph names.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Topology:
             as_entity(caller): frozenset(as_entity(c) for c in called)
             for caller, called in (calls or {}).items()
         }
-        self._entities = frozenset(self.calls).union(*self.calls.values())
+        self.entities = frozenset(self.calls).union(*self.calls.values())
         self.learned = tuple(
             (caller, callee)
             for caller, callee in sorted(set(learned))
@@ -62,21 +63,16 @@ class Topology:
             callees.setdefault(caller, set()).add(callee)
         self._below, self._above = _both_ways(callees)
         self._declared = _both_ways(self.calls) if self.learned else (self._below, self._above)
-        self._named = self._entities.union(*self.learned)
+        self._named = self.entities.union(*self.learned)
         self._kin: dict[str, Kin] = {}
 
     def taught(self, learned: Iterable[tuple[str, str]]) -> Topology:
         """Return the same declared graph with other learned calls."""
         return Topology({a: sorted(b) for a, b in self.calls.items()}, learned)
 
-    @property
-    def entities(self) -> frozenset[str]:
-        """Return everybody the declared graph names."""
-        return self._entities
-
     def knows(self, entity: str) -> bool:
         """Return whether the declared graph says anything about *entity*."""
-        return entity in self._entities
+        return entity in self.entities
 
     def callees(self, entity: str) -> frozenset[str]:
         return self._below.direct.get(entity, _NONE)
@@ -117,40 +113,26 @@ class Topology:
         known = self._kin.get(entity)
         if known is None:
             if entity not in self._named:
-                return _NOBODY
+                return NOBODY
             if len(self._kin) >= MAX_KEPT:
                 self._kin.clear()
             known = self._kin[entity] = self._find(entity)
         return known
 
     def _find(self, entity: str) -> Kin:
-        below, above = self._steps(entity, self._below), self._steps(entity, self._above)
-        along = above | below
+        below, above = self._below.steps(entity), self._above.steps(entity)
+        along = {**above, **below}
         for name in above.keys() & below.keys():
             along[name] = min(above[name], below[name])
         if self.learned:
-            said = {name for ways in self._declared for name in self._steps(entity, ways)}
+            said = {name for ways in self._declared for name in ways.steps(entity)}
             along |= {name: along[name] + 1 for name in along.keys() - said}
         siblings = set[str]().union(*[self.callers(c) for c in self.callees(entity)])
         together = set[str]().union(*[self.callees(c) for c in self.callers(entity)])
-        siblings -= {entity, *along}
-        together -= {entity, *along, *siblings}
-        return Kin(
-            along,
-            frozenset(siblings),
-            frozenset(together),
-            frozenset(below),
-            frozenset(siblings.union(together, along)),
-        )
-
-    @staticmethod
-    def _steps(entity: str, ways: _Ways) -> dict[str, int]:
-        """Return who is reached, and after how many calls."""
-        found: dict[str, int] = {}
-        for steps in range(FURTHEST, 0, -1):
-            found.update(dict.fromkeys(ways.within(entity, steps), steps))
-        found.pop(entity, None)
-        return found
+        siblings.difference_update(along, (entity,))
+        together.difference_update(along, siblings, (entity,))
+        everyone = frozenset((entity,)).union(along, siblings, together)
+        return Kin(along, frozenset(siblings), frozenset(together), frozenset(below), everyone)
 
     def reaches(self, caller: str, callee: str) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""
@@ -181,6 +163,15 @@ class _Ways:
     def __init__(self, direct: Mapping[str, frozenset[str]]) -> None:
         self.direct = direct
         self._kept: dict[tuple[str, int], frozenset[str]] = {}
+
+    def steps(self, entity: str) -> dict[str, int]:
+        """Return who is reached within ``FURTHEST`` calls, and after how many at least."""
+        direct, edge, found = self.direct, {entity}, dict[str, int]()
+        for steps in range(1, FURTHEST + 1):
+            edge = set[str]().union(*[direct[each] for each in edge if each in direct])
+            edge.difference_update(found, (entity,))
+            found.update(dict.fromkeys(edge, steps))
+        return found
 
     def within(self, entity: str, steps: int) -> frozenset[str]:
         """Return who is reached in one to so many steps; oneself only around a circle."""

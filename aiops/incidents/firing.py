@@ -111,11 +111,11 @@ class Firing:
                 # The one without a sign for longest stands first.
                 del self._known[next(iter(self._known))]
                 self._facts["series_forgotten"] += 1
-            known = _Series(at, at, hold, turns=[at])
-        elif known.is_over(at):
+            known = _Series(at, at, hold, 0.0, [at])
+        elif at - known.last > known.hold:
             self._begin(known, at)
         self._known[key] = known
-        known.last = max(at, known.last)
+        known.last = max(known.last, at)
         known.hold = reach(anomaly.pace, hold)
         known.pace = anomaly.pace
 

@@ -78,12 +78,14 @@ class Ledger:
         """
         if not self._moved:
             return ()
-        found: list[tuple[str, Footprint | None]] = [(name, None) for name in self._parted]
+        found = list[tuple[str, Footprint | None]]()
+        if self._parted:
+            found += [(name, None) for name in self._parted]
+            self._parted.clear()
         for name in self._moved:
             record = self._records.get(name)
             kept = None if record is None or record.state is _RESOLVED else record.footprint()
             found.append((name, kept))
-        self._parted.clear()
         self._moved.clear()
         return found
 
@@ -107,11 +109,9 @@ class Ledger:
         if matters:
             self.firing.see(anomaly, self.settings.resolve_after)
         living = self._living(anomaly, homes)
-        record = foremost(living)
-        if record is None:
-            if not matters:
-                return []
-            record = self._candidate(anomaly)
+        if not living and not matters:
+            return []
+        record = foremost(living) or self._candidate(anomaly)
         if beside and record.state is _CANDIDATE and not record.beside:
             record.beside = beside
         done = self._merge(record, living, at) if len(living) > 1 else []
@@ -123,13 +123,14 @@ class Ledger:
 
     def _living(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
         """Return the incidents of *homes*, and those that wait for an anomaly, that may take it."""
-        records, entity = self._records, anomaly.series.entity
-        found = [records[name] for name in homes if name in records]
+        names, entity, found = homes, anomaly.series.entity, list[Record]()
         if self._returned:
-            found += self._awaiting(anomaly, homes)
-        if not found:
-            return found
-        return [r for r in found if r.state is not _RESOLVED and entity not in r.without]
+            names = [*homes, *self._awaiting(anomaly, homes)]
+        for name in names:
+            record = self._records.get(name)
+            if record and record.state is not _RESOLVED and entity not in record.without:
+                found.append(record)
+        return found
 
     def settle(self, gate: Callable[[float], Gate]) -> list[Transition]:
         """Decide which of the candidates that grew have enough evidence to open.
@@ -246,10 +247,10 @@ class Ledger:
     def _quiet(self, record: Record) -> float:
         return reach(record.pace, self.settings.resolve_after)
 
-    def _awaiting(self, anomaly: Anomaly, homes: Sequence[str]) -> list[Record]:
+    def _awaiting(self, anomaly: Anomaly, homes: Sequence[str]) -> list[str]:
         """Return the incidents that are no home of an anomaly and wait for its series."""
-        back = [self._records[name] for name in sorted(self._returned.difference(homes))]
-        return [r for r in back if awaits(r, self._records.values(), anomaly, self.firing)]
+        known, back = self._records, sorted(self._returned.difference(homes))
+        return [n for n in back if awaits(known[n], known.values(), anomaly, self.firing)]
 
     def _forget(self, name: str) -> None:
         del self._records[name]

@@ -49,7 +49,7 @@ def vouched(records: Iterable[Record], at: float) -> list[str]:
     return [series for last in confirmed for series, at in last.items() if at >= since]
 
 
-def _always(_: Sequence[Anomaly]) -> bool:
+def _always(_: object) -> bool:
     return True
 
 
@@ -57,12 +57,14 @@ def _always(_: Sequence[Anomaly]) -> bool:
 class Gate:
     """Say whether evidence is enough to open an incident.
 
-    ``might`` is asked first: whether what is bad, in any order, could be enough at all. It is an
-    upper bound of ``opens`` and costs less.
+    ``could`` is asked first: whether such surprises, the strongest first, could be enough at all;
+    then ``might``, whether what is bad lately could, in any order. Each is an upper bound of the
+    next and costs less.
     """
 
     opens: Opens
     might: Callable[[Sequence[Anomaly]], bool] = _always
+    could: Callable[[Sequence[float]], bool] = _always
 
 
 def is_enough(record: Record, at: float, gate: Gate, lessons: Lessons) -> bool:
@@ -70,6 +72,6 @@ def is_enough(record: Record, at: float, gate: Gate, lessons: Lessons) -> bool:
     since = at - reach(record.pace, TOGETHER)
     # Most are far from it: then nobody needs to know what else they are. What people taught
     # takes from a surprise and adds to none.
-    if not gate.might(record.bad(since)):
+    if not gate.could(record.strongest) or not gate.might(record.bad(since)):
         return False
     return gate.opens(lessons.asked(record.recent(since)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from operator import neg
 
 from aiops.cases import Similar
 from aiops.incidents.story import title
@@ -21,6 +23,7 @@ from aiops.pace import Footprint, Growth
 
 MAX_SERIES = 200
 MAX_SAMPLES = 3
+STRONGEST = 9  # surprises that are kept at hand: as many as evidence is counted of
 CONTEXT = 3.0  # anomalies below this surprise, and good news, join stories but make none
 WIDESPREAD = 3  # entities with errors that make an incident critical
 EXPLAINS = 1800.0  # seconds for which work that rose explains queues
@@ -40,14 +43,18 @@ class _Kept:
 
     ``_usual`` is work against what was usual, of each series (of what, how many times, and that),
     ``_context`` the same where it only explains (of what, and that), ``_print`` the footprint,
-    ``_growth`` what that shows of growth.
+    ``_growth`` what that shows of growth, ``strongest`` are the ``STRONGEST`` surprises of what is
+    bad, the greatest first, or greater ones.
     """
 
-    __slots__ = ("_context", "_growth", "_print", "_usual")
+    __slots__ = ("_context", "_growth", "_print", "_usual", "strongest")
 
     grown: float
+    anomalies: dict[str, Anomaly]
 
     def __post_init__(self) -> None:
+        bad = [a.surprise for a in self.anomalies.values() if a.severity > _INFO]
+        self.strongest = sorted(bad, reverse=True)[:STRONGEST]
         self._print: Footprint | None = None
         self._growth = Growth(self.grown)
         self._usual: dict[str, tuple[Anomaly, float, Anomaly]] = {}
@@ -119,14 +126,14 @@ class Record(_Kept):
 
     def add(self, anomaly: Anomaly) -> bool:
         """Take an anomaly in; return whether the bound on series left room for it."""
-        series, at, matters = anomaly.series, anomaly.at, counts(anomaly)
-        key, entity, severe = series.id, series.entity, anomaly.severe
-        known = self.anomalies.get(key)
-        if known is None and len(self.anomalies) >= MAX_SERIES:
+        series, at, severe = anomaly.series, anomaly.at, anomaly.severe
+        key, entity, anomalies = series.id, series.entity, self.anomalies
+        known, last = anomalies.get(key), self.last.get(key)
+        if known is None and len(anomalies) >= MAX_SERIES:
             return False
         if at >= self.seen.get(entity, at):
             self.seen[entity] = at
-        last = self.last.get(key)
+        matters = counts(anomaly)
         if matters:
             since = anomaly.since
             self.pace = max(self.pace, anomaly.pace)
@@ -151,16 +158,25 @@ class Record(_Kept):
             worst = _going_on(known, anomaly)
         else:
             return True
-        self.anomalies[key] = worst
+        anomalies[key] = worst
         self.dirty = True
         if matters:
             self._weigh(worst)
+        if worst.severity > _INFO:
+            self._rank(worst.surprise)
         return True
+
+    def _rank(self, surprise: float) -> None:
+        """Keep a surprise among the strongest, if it is one; a series may be there twice."""
+        strongest = self.strongest
+        if len(strongest) < STRONGEST or surprise > strongest[-1]:
+            insort(strongest, surprise, key=neg)
+            del strongest[STRONGEST:]
 
     def _weigh(self, anomaly: Anomaly) -> None:
         """Take what is new or worse than before, and counts, into severity and beginning."""
         severity, since = anomaly.severity, anomaly.since
-        self.severity = max(severity, self.severity)
+        self.severity = max(self.severity, severity)
         if not anomaly.severe:
             if not self.felt and since < self.started:
                 self.started = since

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from aiops.correlation import gate
-from aiops.correlation.gate import Odds, in_step, odds, opens, work_factors
+from aiops.correlation.gate import (
+    PIECES,
+    Odds,
+    could_open,
+    in_step,
+    might_open,
+    odds,
+    opens,
+    work_factors,
+)
 from aiops.model import Anomaly, Severity
 from tests.unit.evidence import T, anomaly, first_sight
 
@@ -206,6 +215,9 @@ def test_what_is_ruled_out_by_its_surprises_would_not_open(monkeypatch: pytest.M
         ]
         cases.append((some, chance))
     quick = [opens(some, chance=chance) for some, chance in cases]
+    for some, chance in cases:
+        strongest = sorted([a.surprise for a in some], reverse=True)[:PIECES]
+        assert could_open(strongest, chance) or not might_open(some, chance)
     monkeypatch.setattr(gate, "might_open", lambda *_: True)
     assert [opens(some, chance=chance) for some, chance in cases] == quick
     assert 30 < sum(quick) < 270

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from aiops.correlation.nearby import MAX_ENTITIES, MAX_KEPT, Nearby
+from aiops.correlation.nearby import MAX_ENTITIES, MAX_KEPT, STRANGER_SECONDS, Nearby
 from aiops.correlation.topology import Topology
+from aiops.model import Anomaly
 from aiops.pace import Footprint
 from tests.unit.evidence import T, anomaly
 
@@ -17,6 +18,12 @@ def wide(name: str, entities: list[str], started: float = T) -> Footprint:
     seen = dict.fromkeys(entities, started)
     series = {f"{entity}/error_ratio": started for entity in entities}
     return Footprint(name, started, seen, series, dict(seen))
+
+
+def near(made: Nearby, asked: Anomaly) -> set[str]:
+    entity = asked.series.entity
+    kin = made.topology.kin(entity)
+    return set(made.near(entity, asked.since, STRANGER_SECONDS, kin, ()))
 
 
 def test_an_index_that_followed_every_change_is_one_built_anew() -> None:
@@ -40,17 +47,17 @@ def test_an_index_that_followed_every_change_is_one_built_anew() -> None:
         asked = anomaly(random.choice(SERVICES), at=T + random.uniform(0.0, 120.0))
         anew = Nearby(CALLS)
         anew.follow(list(prints.items()))
-        assert set(kept.near(asked, ())) == set(anew.near(asked, ()))
+        assert near(kept, asked) == near(anew, asked)
 
 
 def test_a_wide_incident_is_near_to_what_it_holds_alone() -> None:
     """Who is called by many of it and not in it does not find an incident that takes nobody."""
     made = Nearby(CALLS)
     made.follow([("wide", wide("wide", SERVICES[:MAX_ENTITIES]))])
-    assert set(made.near(anomaly(SERVICES[0]), ())) == {"wide"}
-    assert set(made.near(anomaly(SERVICES[MAX_ENTITIES]), ())) == set()
+    assert near(made, anomaly(SERVICES[0])) == {"wide"}
+    assert near(made, anomaly(SERVICES[MAX_ENTITIES])) == set()
     made.follow([("wide", None), ("wide", wide("wide", SERVICES[: MAX_ENTITIES - 1]))])
-    assert set(made.near(anomaly(SERVICES[MAX_ENTITIES]), ())) == {"wide"}
+    assert near(made, anomaly(SERVICES[MAX_ENTITIES])) == {"wide"}
 
 
 def test_another_graph_asks_everybody_anew() -> None:
@@ -58,9 +65,9 @@ def test_another_graph_asks_everybody_anew() -> None:
     made = Nearby(Topology({SERVICES[0]: [SERVICES[1]]}))
     made.follow([("a", wide("a", [SERVICES[1]], T - 3600.0))])
     asked = anomaly(SERVICES[0])
-    assert set(made.near(asked, ())) == {"a"}
+    assert near(made, asked) == {"a"}
     made.know(Topology({SERVICES[0]: [SERVICES[2]], SERVICES[1]: [SERVICES[3]]}))
-    assert set(made.near(asked, ())) == set()
+    assert near(made, asked) == set()
 
 
 def test_answers_that_are_kept_are_bounded() -> None:
@@ -68,5 +75,5 @@ def test_answers_that_are_kept_are_bounded() -> None:
     made = Nearby(CALLS)
     home = wide("a", SERVICES[:2])
     for n in range(MAX_KEPT + 5):
-        made.along(f"service:{n}", home)
+        made.along(f"service:{n}", CALLS.kin(SERVICES[0]), home)
     assert len(made._along) <= MAX_KEPT
