@@ -128,6 +128,7 @@ class Placement:
                 chance=chance,
                 has_outlasted=self._has_outlasted,
                 is_confirmed=self.ledger.firing.is_confirmed,
+                last_sign=self.ledger.firing.last_sign,
             ),
             partial(might_open, chance=chance),
             partial(could_open, chance=chance),

@@ -88,11 +88,13 @@ def opens(
     chance: Odds,
     has_outlasted: Callable[[Anomaly], bool] = lambda _: False,
     is_confirmed: Callable[[Anomaly], bool] = lambda _: True,
+    last_sign: Callable[[Anomaly], float] = lambda a: a.at,
 ) -> bool:
     """Return whether these anomalies (one a series, all recent) may open an incident.
 
     *has_outlasted* says of one whether its departure is longer than the usual ones of its series,
-    *is_confirmed* whether it was seen in more than one sample, where the next comes soon.
+    *is_confirmed* whether it was seen in more than one sample, where the next comes soon,
+    *last_sign* when it was seen last: it may have been at its worst before.
     """
     every = list(anomalies)
     bad = [a for a in every if a.severity > _INFO]
@@ -103,7 +105,7 @@ def opens(
     felt = [a for a in bad if a.severe and not in_step(a, demand)]
     usage = [a for a in bad if not a.severe and a.surprise >= WEAK]
     if not felt:
-        return _lasting_usage(usage, every, chance)
+        return _lasting_usage(usage, every, chance, last_sign)
     alone = [a for a in felt if _alone(a, chance) and is_confirmed(a)]
     if any(_is_grown(a) or has_outlasted(a) for a in alone):
         return True
@@ -241,7 +243,12 @@ def _believed(anomaly: Anomaly) -> float:
     return min(anomaly.surprise, math.log10(max(anomaly.seen, 1)) + BELIEVED)
 
 
-def _lasting_usage(usage: list[Anomaly], every: list[Anomaly], chance: Odds) -> bool:
+def _lasting_usage(
+    usage: list[Anomaly],
+    every: list[Anomaly],
+    chance: Odds,
+    last_sign: Callable[[Anomaly], float],
+) -> bool:
     """Return whether one entity alone works unusually, for long, and nobody asked it to."""
     if len({a.entity for a in usage}) > 1 or len(work_factors(every)) >= COMMON:
         return False
@@ -255,6 +262,6 @@ def _lasting_usage(usage: list[Anomaly], every: list[Anomaly], chance: Odds) -> 
         flood = risen >= FLOOD
         asked = chance.threshold + (FLOODED if flood else USAGE)
         wait = LASTING / 5.0 if flood else LASTING
-        if a.surprise >= asked and a.at - a.since >= wait and a.seen >= YOUNG:
+        if a.surprise >= asked and last_sign(a) - a.since >= wait and a.seen >= YOUNG:
             return True
     return False

@@ -175,6 +175,11 @@ class Firing:
         known = self._known.get(series)
         return 0.0 if known is None else known.last + known.calm_after()
 
+    def last_sign(self, anomaly: Anomaly) -> float:
+        """Return when the series of an anomaly was seen to depart last."""
+        known = self._known.get(anomaly.series.id)
+        return anomaly.at if known is None else max(anomaly.at, known.last)
+
     def has_outlasted(self, anomaly: Anomaly, least: float) -> bool:
         """Return whether a departure is longer than *least* seconds and than its usual ones."""
         known = self._known.get(anomaly.series.id)

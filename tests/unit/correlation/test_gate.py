@@ -135,6 +135,14 @@ def test_a_flood_opens_in_a_minute() -> None:
     assert opens([flood], chance=CHANCE)
 
 
+def test_a_flood_that_was_worst_at_first_lasts_as_long() -> None:
+    """A forecast follows what lasts, so it surprises less and less; its last sign is its end."""
+    worst = busy(factor=25.0, surprise=6.1, since=T, at=T, name="lines", kind="surge", log=True)
+    assert not opens([worst], chance=CHANCE)
+    assert not opens([worst], chance=CHANCE, last_sign=lambda _: T + 59)
+    assert opens([worst], chance=CHANCE, last_sign=lambda _: T + 60)
+
+
 @pytest.mark.parametrize(("factor", "explained"), [(3.0, True), (20.0, False)])
 def test_a_queue_in_step_with_the_work_is_explained(factor: float, explained: bool) -> None:
     """Waiting grows with the work; only what grows more is a symptom."""

@@ -36,6 +36,14 @@ def test_a_series_without_a_sign_is_unknown() -> None:
     """Nothing is said of what never departed."""
     assert Firing(Counter()).course(KEY, T) is None
     assert not Firing(Counter()).has_outlasted(anomaly(), 0.0)
+    assert Firing(Counter()).last_sign(anomaly()) == T
+
+
+def test_the_last_sign_may_be_a_milder_one() -> None:
+    """A story keeps a series at its worst; how long it lasts is known from its signs."""
+    firing = Firing(Counter())
+    signs(firing, 0, 30, 90)
+    assert firing.last_sign(anomaly(at=T + 30)) == T + 90
 
 
 def test_a_departure_goes_through_its_phases() -> None:
