@@ -16,7 +16,6 @@ from detectors.bank_rows import (
     LAST_AT,
     LEVEL,
     NOISE,
-    OFFSET,
     ORIGIN,
     PACE,
     PLAIN,
@@ -65,11 +64,11 @@ FEW: Final = 6
 """Up to so many rows a step is cheaper in plain numbers than in arrays."""
 
 _BIT: Final = np.array([1, 2, 4, 8])
-_VERSION: Final = 3
+_VERSION: Final = 4
 # What only a good sample changes; the rest follows a departing series too.
-_GOOD: Final = np.array(
-    [SPREAD, NOISE, PLAIN_SPREAD, SEASON_SPREAD, SEEN, WEIGHT, OFFSET], np.intp
-)[:, None]
+_GOOD: Final = np.array([SPREAD, NOISE, PLAIN_SPREAD, SEASON_SPREAD, SEEN, WEIGHT], np.intp)[
+    :, None
+]
 _GOOD_WIDE: Final = np.array([LEVEL, PLAIN], np.intp)[:, None]
 
 

@@ -46,7 +46,11 @@ CALM_AFTER: Final = 3
 """Samples in a row like the others that end a departure."""
 
 USEFUL: Final = 0.7
-"""A season is used while it leaves less than this share of the mean deviation."""
+"""A season comes into use when it leaves less than this share of the mean deviation, …"""
+
+USELESS: Final = 0.85
+"""… and goes out of use when it leaves more than this: half of what it needed to gain. One that
+is about as good as none would come and go otherwise, and its tails begin anew each time."""
 
 RAMP: Final = 3 * 3600.0
 """Seconds over which a season comes into use: shorter looks like a jump, longer wastes days."""
@@ -58,6 +62,7 @@ _KEEP_FAST: Final = fixed(math.log(1.0 - FAST))
 _TWO: Final = fixed(2.0)
 _SIX: Final = fixed(6.0)
 _USEFUL: Final = fixed(USEFUL)
+_MARGIN: Final = fixed(USELESS - USEFUL)
 _IN_USE: Final = fixed(IN_USE)
 _SHORTEST: Final = fixed(1e-6)
 _TRUSTED: Final = np.uint32(TRUSTED)
@@ -131,6 +136,7 @@ def follow(j: Look, seen: Floats, weight: Floats, accepted: Places, flag: float)
         step *= j.grown
         moved = moved * j.grown
     step *= ONE - np.exp(j.dt / np.maximum(j.pace, _SHORTEST) * _KEEP_FAST)
+    step += j.carried
     wide[FAST_LEVEL] += step
     usual = narrow[NOISE, accepted]
     wide[LEVEL] += weight * moved
@@ -202,7 +208,10 @@ def learn_season(j: Look, season: SeasonTable, weight: Floats, held: Places) -> 
         if many < len(left):
             left *= trusted
         fitted += left
-    useful = fitted < _USEFUL * spread
+    most = _USEFUL * spread
+    if count:
+        most += used * (_MARGIN * spread)
+    useful = fitted < most
     useful &= fitted > ZERO
     came = NONE
     if count or np.count_nonzero(useful):
@@ -225,6 +234,7 @@ def learn_week(j: Look, week: WeekTable, weight: Floats, old: Places, held: Plac
         j.last_at,
         rest=j.rest,
         explained=j.explained,
+        excess=j.off[0] * j.grown,
         dt=j.dt,
         old=old,
         held=held,

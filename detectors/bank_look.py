@@ -22,6 +22,7 @@ from detectors.bank_rows import (
     ORIGIN,
     PACE,
     PLAIN,
+    PLAIN_SPREAD,
     RECENT,
     SEASON_SPREAD,
     SEEN,
@@ -44,6 +45,7 @@ from detectors.calibrate import (
 )
 from detectors.growth import above, height
 from detectors.level import scale
+from detectors.proportion import Proportion, sizes
 from detectors.season import SeasonTable
 from detectors.shift import average
 from detectors.week import CENTRE, POWER, VAGUE, WeekLook, WeekTable
@@ -136,6 +138,7 @@ class Look:
     accepted: NDArray[np.bool_]
     week: WeekLook | None
     explained: Floats
+    carried: Floats
     over: Floats
     grown: Floats
     vague: Places
@@ -209,12 +212,21 @@ def look(
             if len(unknown):
                 offset[unknown] = before[unknown]
     rest = value - origin
-    known, explained, vague = None, ZERO, NONE
-    if week is not None:
-        known = week.look(sel, at, last_at, seen * np.abs(narrow[PACE]))
+    # Differences are taken in float64; what is left needs no more than float32.
+    off = (rest - offset - wide[LEVEL : FAST_LEVEL + 1]).astype(np.float32)
+    known, explained, carried, vague = None, ZERO, ZERO, NONE
+    if week is not None and season is not None:
+        plain = wide[PLAIN]
+        size = sizes((origin + plain).astype(np.float32), narrow[PLAIN_SPREAD])
+        day = Proportion(
+            season, size, plain.astype(np.float32), narrow[WEIGHT], offset, narrow[OFFSET]
+        )
+        known = week.look(sel, at, last_at, seen * np.abs(narrow[PACE]), day)
         if (span := known.span()) is not None:
+            carried = known.carried(off[1])
+            off[1] -= carried
             # Of what is usual by the week, that is expected which is nearest to the forecast.
-            explained = (wide[FAST_LEVEL] - wide[LEVEL]).astype(np.float32)
+            explained = off[0] - off[1]
             np.maximum(explained, span[0], out=explained)
             np.minimum(explained, span[1], out=explained)
             if len(guessed := known.young):
@@ -234,8 +246,6 @@ def look(
         unit[0] += closer
     unit = scale(unit, size, seen)
     unit[1] *= stale
-    # Differences are taken in float64; what is left needs no more than float32.
-    off = (rest - offset - wide[LEVEL : FAST_LEVEL + 1]).astype(np.float32)
     over, grown = ZERO, ONE
     if known is not None:
         off[0] -= explained
@@ -330,6 +340,7 @@ def look(
         accepted,
         known,
         explained,
+        carried,
         over,
         grown,
         vague,

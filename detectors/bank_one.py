@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from detectors.bank_learn import CALM_AFTER, FAST, IN_USE, RAMP, USEFUL, VARIANCE_MEMBER
+from detectors.bank_learn import CALM_AFTER, FAST, IN_USE, RAMP, USEFUL, USELESS, VARIANCE_MEMBER
 from detectors.bank_look import LARGEST, RECENT_WEIGHT, RELEASE, SMALLEST_HOLD, WARMUP
 from detectors.bank_rows import (
     BLAME,
@@ -56,6 +56,7 @@ from detectors.calibrate import TailCalibrator
 from detectors.level import FIRST, MOVING, OUTLIER, STILL, TINY
 from detectors.one_tail import OneTail, combine
 from detectors.one_week import OneWeek
+from detectors.proportion import NEAR, OneProportion
 from detectors.season import TRUSTED, SeasonTable
 from detectors.shift import ROOM, SHARE, STEP
 from detectors.week import WeekTable
@@ -95,6 +96,7 @@ class _Look:
     accepted: bool = False
     week: OneWeek | None = None
     explained: float = 0.0
+    carried: float = 0.0
     vague: bool = False
     grown: float = 1.0
 
@@ -163,15 +165,21 @@ class OneByOne:
         level = _scale(spread, j.size, seen)
         forecast = stale * _scale(narrow[NOISE], j.size, seen)
         j.unit = level, forecast
-        left = j.rest - j.offset
-        if self._week is not None:
+        above = j.rest - j.offset - wide[LEVEL]
+        jump = j.rest - j.offset - wide[FAST_LEVEL]
+        if self._week is not None and self._season is not None:
             j.week = OneWeek(self._week, j.row, j.at, j.last_at, seen * j.pace)
-            moved = wide[FAST_LEVEL] - wide[LEVEL]
-            j.explained, j.vague = j.week.explained(moved, narrow[SPREAD])
+            plain, mean = wide[PLAIN], wide[ORIGIN] + wide[PLAIN]
+            size = math.copysign(max(abs(mean), NEAR * narrow[PLAIN_SPREAD], TINY), mean)
+            day = OneProportion(
+                self._season, j.row, size, plain, narrow[WEIGHT], j.offset, narrow[OFFSET]
+            )
+            week = j.week.explained(above, jump, narrow[SPREAD], day)
+            j.explained, j.carried, j.vague = week
             expected = wide[ORIGIN] + wide[LEVEL] + j.offset + j.explained
             j.grown = j.week.grow(expected, narrow[SPREAD], first=not seen)
-        above = (left - wide[LEVEL] - j.explained) / j.grown
-        jump = (left - wide[FAST_LEVEL]) / j.grown
+        above = (above - j.explained) / j.grown
+        jump = (jump - j.carried) / j.grown
         j.off = above, jump
         j.sums = _average(narrow[UP], narrow[DOWN], above / level)
         recent = narrow[RECENT]
@@ -210,6 +218,7 @@ class OneByOne:
             j.week.learn(
                 j.rest,
                 j.explained,
+                j.off[0] * j.grown,
                 j.dt,
                 held=held,
                 weight=weight,
@@ -254,10 +263,12 @@ def _follow(j: _Look, *, first: bool) -> None:
         if narrow[STREAK]:
             reach *= 2.0 ** min(narrow[STREAK], 20.0)
         step = _cut(step, reach)
-    wide[FAST_LEVEL] += step * j.grown * (1.0 - math.exp(j.dt / max(j.pace, 1e-6) * _KEEP_FAST))
+    step *= j.grown * (1.0 - math.exp(j.dt / max(j.pace, 1e-6) * _KEEP_FAST))
+    wide[FAST_LEVEL] += step + j.carried
     narrow[UP], narrow[DOWN] = j.sums
     narrow[RECENT] = j.recent
     narrow[SIZE] = j.size
+    narrow[OFFSET] = j.offset
 
 
 def _learn_level(j: _Look, weight: float, flag: float, *, first: bool) -> None:
@@ -300,9 +311,8 @@ def _learn_season(j: _Look, season: SeasonTable, weight: float) -> bool:
         fitted = spread if fitted == 0.0 else fitted
         fitted += (min(abs(rest - j.slot_value), most) - fitted) * weight
         narrow[SEASON_SPREAD] = fitted
-    useful = 0.0 < fitted < USEFUL * spread
+    useful = 0.0 < fitted < (USEFUL + used * (USELESS - USEFUL)) * spread
     narrow[WEIGHT] += (useful - used) * (j.dt / (j.dt + RAMP))
-    narrow[OFFSET] = j.offset
     return used < IN_USE <= narrow[WEIGHT]
 
 

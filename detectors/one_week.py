@@ -10,6 +10,7 @@ import math
 import struct
 
 from detectors.growth import FAR, REACH, SPEED, TINY
+from detectors.proportion import OneProportion
 from detectors.week import (
     BASE,
     CENTRE,
@@ -52,24 +53,42 @@ class OneWeek:
         self._height = self._over = 0.0
         self.age, self.grown = age, 1.0
 
-    def explained(self, moved: float, spread: float) -> tuple[float, bool]:
-        """Return what of *moved* (forecast less level) the week explains, and if it guesses."""
-        fields = self._fields
-        line = self._at / WIDTH - 0.5
-        whole = math.floor(line)
-        if math.isinf(self._last) or math.floor(self._last / WIDTH - 0.5) != whole:
-            fields[FROM], fields[TO] = self._difference(whole), self._difference(whole + 1)
-        if not (fields[FROM] or fields[TO]):
-            return 0.0, False
-        turn = fields[TO] - fields[FROM]
-        found = fields[FROM] + (line - whole) * turn
-        loose = abs(turn) * LOOSE
-        if self.age < PROVEN:
+    def explained(
+        self, above: float, jump: float, spread: float, day: OneProportion
+    ) -> tuple[float, float, bool]:
+        """Return what the week explains, how far it carried the forecast, and if it guesses.
+
+        The sample is *above* its level and a *jump* away from its forecast.
+        """
+        fields, young = self._fields, self.age < PROVEN
+        part, power = math.floor(self._at / WIDTH), fields[POWER]
+        first = math.isinf(self._last)
+        last = part if first else math.floor(self._last / WIDTH)
+        then = 0.0
+        if not first:
+            along = self._last / WIDTH - last
+            then = fields[FROM] + along * (fields[TO] - fields[FROM])
+            then *= day.lifted(day.then, power)
+        turned = first or last != part
+        if turned:
+            fields[FROM], fields[TO] = self._line(part, day)
+        now = day.lifted(day.now, power)
+        rise = fields[TO] - fields[FROM]
+        found = (fields[FROM] + (self._at / WIDTH - part) * rise) * now
+        moved = 0.0 if first else found - then
+        if not (fields[FROM] or fields[TO] or moved):
+            return 0.0, 0.0, False
+        used = 1.0 if young else fields[USED]
+        carried = moved * used
+        if turned or young:
+            carried = min(max(jump, min(carried, 0.0)), max(carried, 0.0))
+        loose = abs(rise * now) * LOOSE * used
+        found *= used
+        low, high = found - loose, found + loose
+        if young:
             low, high = min(found, 0.0) - loose, max(found, 0.0) + loose
-            return min(max(moved, low), high), high - low > VAGUE * spread
-        loose *= fields[USED]
-        found *= fields[USED]
-        return min(max(moved, found - loose), found + loose), False
+        explained = min(max(above - (jump - carried), low), high)
+        return explained, carried, young and high - low > VAGUE * spread
 
     def grow(self, expected: float, spread: float, *, first: bool) -> float:
         """Return how much larger noise is at the level *expected* than it usually is."""
@@ -83,6 +102,7 @@ class OneWeek:
         self,
         rest: float,
         explained: float,
+        excess: float,
         dt: float,
         *,
         held: bool,
@@ -95,13 +115,14 @@ class OneWeek:
         if fields[TIME] > 0.0 and math.floor(self._last / WIDTH) != part:
             self._end(math.floor(self._last / WIDTH) % PARTS)
         over = rest - fields[BASE]
-        if not (held and self._known(part % PARTS)):
-            if not DAY <= self.age < SETTLED:
-                gain = dt / max(min(self.age + dt, WEEK), 1.0)
-                fields[BASE] += (over - explained) * gain
-            if self.age >= DAY:
-                fields[TOTAL] += over * dt
-                fields[TIME] += dt
+        if held and self._known(part % PARTS):
+            over -= excess
+        elif not DAY <= self.age < SETTLED:
+            gain = dt / max(min(self.age + dt, WEEK), 1.0)
+            fields[BASE] += (over - explained) * gain
+        if self.age >= DAY:
+            fields[TOTAL] += over * dt
+            fields[TIME] += dt
         taught = (min(error, FAR) - 1.0) * self._over * weight * SPEED
         fields[POWER] = min(max(fields[POWER] + taught, 0.0), 1.0)
         fields[CENTRE] += (1.0 if first else weight) * (self._height - fields[CENTRE])
@@ -129,6 +150,17 @@ class OneWeek:
             mean = old + GAIN * (mean - old)
         word = _WORD.unpack(_FLOAT.pack(mean))[0]
         self._table.table[part, self._row] = (word + 0x8000) >> 16
+
+    def _line(self, part: int, day: OneProportion) -> tuple[float, float]:
+        before, here, after = (
+            self._difference(n) / day.within(n * WIDTH, WIDTH, self._fields[POWER])
+            for n in (part - 1, part, part + 1)
+        )
+        came, goes = here - before, after - here
+        if came * goes <= 0.0:
+            return here, here
+        half = math.copysign(min(abs(came), abs(goes), 0.25 * abs(came + goes)), goes)
+        return here - half, here + half
 
     def _known(self, part: int) -> bool:
         return self._table.table.item(part, self._row) != 0xFFFF

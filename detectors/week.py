@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.calibrate import HIGHEST, LOWEST, ONE, ZERO, Floats, Selector, Wide, fixed, pick
+from detectors.proportion import Proportion, lifted
+from detectors.sixteen import FIRST, UNKNOWN, ordered, pack, turn, unpack
 
 DAY: Final = 86400.0
 WEEK: Final = 7.0 * DAY
@@ -27,8 +29,8 @@ SETTLED: Final = WEEK + DAY
 """Seconds of life after which the base is moved: all parts of the first week are of one base."""
 
 LOOSE: Final = 0.5
-"""Share of the difference between two parts that a line from middle to middle may be off: of a
-step at their border."""
+"""Share of what a part rises or falls that its line may be off: by the turn of a curve, or by a
+step within the part."""
 
 VAGUE: Final = 2.0
 """Mean errors that a guess must be wide to teach nothing: whatever comes within it looks usual."""
@@ -50,19 +52,8 @@ ENOUGH: Final = 1.0 / 3.0
 
 FIELDS: Final = ("from", "to", "total", "time", "worse", "used", "base", "centre", "power")
 FROM, TO, TOTAL, TIME, WORSE, USED, BASE, CENTRE, POWER = range(len(FIELDS))
-_HALF: Final = np.uint32(0x8000)
-_UNKNOWN: Final = np.uint16(0xFFFF)
-_KNOWN: Final = np.uint32(16)
-_SIGN: Final = np.int16(15)
-_FLIPPED: Final = np.int16(0x7FFF)
-_FIRST: Final = np.int16(-0x8000)
-# fmt: off
-_NETWORK: Final = (
-    (0, 6), (2, 3), (4, 5), (0, 2), (1, 4), (3, 6), (0, 1), (2, 5),
-    (3, 4), (1, 2), (4, 6), (2, 3), (4, 5), (1, 2), (3, 4), (5, 6),
-)
-# fmt: on
 _LOOSE: Final = fixed(LOOSE)
+_QUARTER: Final = fixed(0.25)
 _MEMORY: Final = fixed(WEEK)
 _DAY: Final = fixed(DAY)
 _PROVEN: Final = fixed(PROVEN)
@@ -73,40 +64,56 @@ _SETTLED: Final = fixed(SETTLED)
 class WeekLook:
     """What one look at a block read of the week: its fields, and the ends of the present line.
 
-    ``young`` are the places whose week was not seen twice yet. ``share`` is how far the present
-    moment is between both ends; ``turned`` are the places for which a new line began since their
-    last sample.
+    ``found`` is what the line says now, ``rise`` how far it goes within its part and ``moved`` how
+    far it went since the last sample. ``young`` are the places whose week was not seen twice yet,
+    ``turned`` those for which a new line began since their last sample.
     """
 
     fields: Floats
     age: Floats
     young: NDArray[np.intp]
-    share: np.float32
     turned: NDArray[np.intp]
     ends: Floats
+    found: Floats = field(default_factory=lambda: ZERO)
+    rise: Floats = field(default_factory=lambda: ZERO)
+    moved: Floats = field(default_factory=lambda: ZERO)
     height: Floats = field(default_factory=lambda: ZERO)
 
     def span(self) -> tuple[Floats, Floats] | None:
-        """Return the lowest and highest usual difference, ``None`` where all are 0."""
-        ends = self.ends
-        if not np.count_nonzero(ends != ZERO):
+        """Return the lowest and highest usual difference, ``None`` where all are and were 0."""
+        found, young = self.found, self.young
+        if not found.ndim:
             return None
-        turn = ends[1] - ends[0]
-        found = ends[0] + self.share * turn
         used = self.fields[USED]
         found_used = found * used
         # A straight line does not know when within its two hours the series turns.
-        np.abs(turn, out=turn)
-        turn *= _LOOSE
-        young = self.young
+        loose = np.abs(self.rise)
+        loose *= _LOOSE
         if len(young) == len(found):
-            return found.clip(LOWEST, ZERO) - turn, found.clip(ZERO, HIGHEST) + turn
-        loose = turn * used
-        low, high = found_used - loose, found_used + loose
+            return found.clip(LOWEST, ZERO) - loose, found.clip(ZERO, HIGHEST) + loose
+        loose_used = loose * used
+        low, high = found_used - loose_used, found_used + loose_used
         if len(young):
-            low[young] = np.minimum(found[young], ZERO) - turn[young]
-            high[young] = np.maximum(found[young], ZERO) + turn[young]
+            low[young] = np.minimum(found[young], ZERO) - loose[young]
+            high[young] = np.maximum(found[young], ZERO) + loose[young]
         return low, high
+
+    def carried(self, jump: Floats) -> Floats:
+        """Return how far the lines carried the forecasts, of which the samples are *jump* away.
+
+        A forecast goes along its line. From one line to the next, and where the week is a guess,
+        it goes as far as the series did: a step may come early, late or not at all.
+        """
+        carried: Floats = self.moved * self.fields[USED]
+        young = self.young
+        if len(young):
+            carried[young] = self.moved[young]
+        for loose in (young, self.turned):
+            if len(loose):
+                most = carried[loose]
+                low, high = np.minimum(most, ZERO), np.maximum(most, ZERO)
+                carried[loose] = np.minimum(np.maximum(jump[loose], low), high)
+        return carried
 
 
 class WeekTable:
@@ -118,7 +125,7 @@ class WeekTable:
     """
 
     def __init__(self) -> None:
-        self.table: NDArray[np.uint16] = np.full((PARTS, 0), _UNKNOWN)
+        self.table: NDArray[np.uint16] = np.full((PARTS, 0), UNKNOWN)
         self.fields: Floats = np.zeros((len(FIELDS), 0), np.float32)
 
     @property
@@ -130,47 +137,71 @@ class WeekTable:
         """Make room for *capacity* rows."""
         old, fields = self.table, self.fields
         if capacity > old.shape[1]:
-            self.table = np.full((PARTS, capacity), _UNKNOWN)
+            self.table = np.full((PARTS, capacity), UNKNOWN)
             self.table[:, : old.shape[1]] = old
             self.fields = np.zeros((len(FIELDS), capacity), np.float32)
             self.fields[:, : old.shape[1]] = fields
 
     def reset(self, rows: NDArray[np.int64]) -> None:
         """Forget *rows*."""
-        self.table[:, rows] = _UNKNOWN
+        self.table[:, rows] = UNKNOWN
         self.fields[:, rows] = 0.0
 
-    def look(self, sel: Selector, at: float, last_at: Wide, age: Floats) -> WeekLook:
+    def look(
+        self, sel: Selector, at: float, last_at: Wide, age: Floats, day: Proportion
+    ) -> WeekLook:
         """Read what is usual at *at*; *last_at* is one time or one a row."""
         fields = pick(self.fields, sel)
-        line = math.floor(at / WIDTH - 0.5)
-        share = np.float32(at / WIDTH - 0.5 - line)
-        turned = _turned(np.floor(last_at / WIDTH - 0.5), line, fields.shape[1])
-        ends = fields[: TO + 1]
-        if len(turned):
-            ends = ends.copy()
-            rows = sel if len(turned) == fields.shape[1] else rows_at(sel, turned)
-            ends[0, turned] = self.difference(line, rows)
-            ends[1, turned] = self.difference(line + 1, rows)
+        part = math.floor(at / WIDTH)
+        last = np.floor(last_at / WIDTH)
+        turned = _turned(last, part, fields.shape[1])
         young = (age < _PROVEN).nonzero()[0]
-        return WeekLook(fields, age, young, share, turned, ends)
+        ends = fields[: TO + 1]
+        j = WeekLook(fields, age, young, turned, ends)
+        known = np.count_nonzero(ends != ZERO)
+        if not known and not len(turned):
+            return j
+        share = fields[POWER] / day.size
+        then = ZERO
+        if known:
+            then = _along(ends, (last_at / WIDTH - last).astype(np.float32))
+            then *= lifted(day.then, share)
+        if len(turned):
+            j.ends = ends = ends.copy()
+            rows = sel if len(turned) == fields.shape[1] else rows_at(sel, turned)
+            parts = (part - 1, part, part + 1)
+            large = [day.within(n * WIDTH, WIDTH, rows, turned, share) for n in parts]
+            apart = [self.difference(n, rows) for n in parts]
+            ends[:, turned] = line(*(a / b for a, b in zip(apart, large, strict=True)))
+            if not known and not np.count_nonzero(ends != ZERO):
+                return j
+        j.rise = ends[TO] - ends[FROM]
+        j.found = ends[FROM] + np.float32(at / WIDTH - part) * j.rise
+        now = lifted(day.now, share)
+        j.found *= now
+        j.rise *= now
+        j.moved = j.found - then
+        if len(turned):
+            # A row without a sample has not moved.
+            j.moved[~(last_at > -np.inf)] = ZERO
+        return j
 
     def part(self, part: int, rows: NDArray[np.int64]) -> Floats:
         """Return what is kept of *part*, NaN where nothing is known."""
-        return _unpack(self.table[part, rows])
+        return unpack(self.table[part, rows])
 
     def close(self, rows: NDArray[np.int64], part: int, mean: Floats) -> None:
         """Keep *mean* of *part*."""
-        self.table[part, rows] = _pack(mean)
+        self.table[part, rows] = pack(mean)
 
     def difference(self, part: int, rows: Selector) -> Floats:
         """Return how *part* differs from the usual day at its hours, 0 where not known."""
-        days = _ordered(self.table[part % PER_DAY :: PER_DAY, rows])
+        days = ordered(self.table[part % PER_DAY :: PER_DAY, rows])
         # What is not known comes first: of seven, six or five known the median is here.
-        middle = np.where(days[1] == _FIRST, days[4], days[3])
+        middle = np.where(days[1] == FIRST, days[4], days[3])
         own = self.table[part % PARTS, rows]
-        found = _unpack(own) - _unpack(_turn(middle).view(np.uint16))
-        found[(days[2] == _FIRST) | (own == _UNKNOWN)] = ZERO
+        found = unpack(own) - unpack(turn(middle).view(np.uint16))
+        found[(days[2] == FIRST) | (own == UNKNOWN)] = ZERO
         return found
 
     def learn(
@@ -182,14 +213,16 @@ class WeekTable:
         *,
         rest: Wide,
         explained: Floats,
+        excess: Floats,
         dt: Floats,
         old: NDArray[np.intp],
         held: NDArray[np.intp],
     ) -> None:
         """Learn *rest* (all of it) at *at*.
 
-        Rows at *held* depart and teach only parts of which nothing is known; those at *old*, which
-        are among them, close no part, and the caller puts their fields back.
+        Rows at *held* depart, by *excess*, and teach what was expected of them where their part is
+        known; those at *old*, which are among them, close no part, and the caller puts their
+        fields back.
         """
         fields = j.fields
         fields[: TO + 1] = j.ends
@@ -219,8 +252,9 @@ class WeekTable:
         step *= base_gain
         if len(held):
             # A departure teaches what nothing is known of yet, or a weekend would never be known.
-            known = held[self.table[part % PARTS, rows_at(sel, held)] != _UNKNOWN]
-            time[known] = ZERO
+            # Left out, it would leave the mean of half a part, which rises or falls with the day.
+            known = held[self.table[part % PARTS, rows_at(sel, held)] != UNKNOWN]
+            over[known] -= excess[known]
             step[known] = ZERO
         base += step
         over *= time
@@ -291,6 +325,27 @@ class WeekTable:
             self.fields[i, :top] = arrays[f"week_{name}"]
 
 
+def line(before: Floats, here: Floats, after: Floats) -> Floats:
+    """Return both ends of a line through the mean of a part, between those beside it.
+
+    Shape (2, rows). Its slope is the mean of those to both neighbours, at most twice the flatter
+    of them and none at a turning point (van Leer, Journal of Computational Physics 23, 1977): a
+    part beside a step stays level, and the step is where both meet.
+    """
+    came, goes = here - before, after - here
+    half = np.minimum(np.abs(came), np.abs(goes))
+    np.minimum(half, np.abs(came + goes) * _QUARTER, out=half)
+    half *= (came * goes > ZERO) * np.sign(goes)
+    return np.stack((here - half, here + half))
+
+
+def _along(ends: Floats, share: Floats) -> Floats:
+    found: Floats = ends[TO] - ends[FROM]
+    found *= share
+    found += ends[FROM]
+    return found
+
+
 def _turned(last: Wide, now: int, count: int) -> NDArray[np.intp]:
     """Return the places whose last sample was not in the present line or part."""
     if last.ndim:
@@ -302,32 +357,3 @@ def rows_at(sel: Selector, places: NDArray[np.intp]) -> NDArray[np.int64]:
     """Return the rows at *places* of a selection."""
     rows: NDArray[np.int64] = places + sel.start if isinstance(sel, slice) else sel[places]
     return rows
-
-
-def _ordered(packed: NDArray[np.uint16]) -> list[NDArray[np.int16]]:
-    """Return seven lines in order, as ``_turn`` makes them; what is not known comes first.
-
-    A network of comparisons (Knuth, volume 3, section 5.3.4) costs a twelfth of a sort a column.
-    """
-    lines = list(_turn(packed.view(np.int16)))
-    for i, j in _NETWORK:
-        a, b = lines[i], lines[j]
-        lines[i], lines[j] = np.minimum(a, b), np.maximum(a, b)
-    return lines
-
-
-def _turn(words: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Return integers that are in order as their values are, or turn them back."""
-    turned: NDArray[np.int16] = words ^ ((words >> _SIGN) & _FLIPPED)
-    return turned
-
-
-def _pack(values: Floats) -> NDArray[np.uint16]:
-    """Return the upper half of each float32, rounded: eight bits of the value, any size."""
-    words: NDArray[np.uint32] = (values.view(np.uint32) + _HALF) >> _KNOWN
-    return words.astype(np.uint16)
-
-
-def _unpack(packed: NDArray[np.uint16]) -> Floats:
-    found: Floats = (packed.astype(np.uint32) << _KNOWN).view(np.float32)
-    return found

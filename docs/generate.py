@@ -68,7 +68,8 @@ def _metrics() -> Iterable[tuple[str, str, list[str], str]]:
 CONSTANTS = (
     ("detectors.bank_look", "WARMUP", "samples before a series says anything"),
     ("detectors.bank_learn", "CALM_AFTER", "calm samples in a row that end a departure"),
-    ("detectors.bank_learn", "USEFUL", "share of the spread a season may leave and be used"),
+    ("detectors.bank_learn", "USEFUL", "share of the spread a season must leave to be used"),
+    ("detectors.bank_learn", "USELESS", "share of it from which it is used no more"),
     ("detectors.bank_learn", "RAMP", "seconds over which a season comes into use"),
     ("detectors.bank:SeriesBank", "memory", "seconds of long memory"),
     ("detectors.bank:SeriesBank", "flag", "surprise that begins a departure"),

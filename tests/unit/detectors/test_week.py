@@ -7,7 +7,9 @@ import pytest
 
 from detectors.bank import FEW, SeriesBank
 from detectors.growth import above, height, learned
-from detectors.week import PARTS, PROVEN, TIME, WEEK, WIDTH, WeekTable
+from detectors.proportion import Proportion
+from detectors.season import SeasonTable
+from detectors.week import BASE, PARTS, PROVEN, TIME, TOTAL, WEEK, WIDTH, WeekTable, line
 
 MONDAY = 1_699_833_600.0
 STEP = 7200.0
@@ -68,16 +70,20 @@ def test_whole_weeks_later_all_is_judged_alike() -> None:
     np.testing.assert_array_equal(early[1], late[1])
 
 
-def test_what_departs_teaches_a_known_part_nothing() -> None:
+def test_what_departs_teaches_a_known_part_what_was_expected() -> None:
     """A fault is not expected again a week later; of what nothing is known, all is taken."""
     week = WeekTable()
     week.grow(1)
     rows, one = slice(0, 1), np.ones(1, np.float32)
     week.close(np.arange(1), 7, 5.0 * one)
     held, none = np.zeros(1, np.intp), np.zeros(0, np.intp)
-    for part, learned_time in ((7, 0.0), (8, 60.0)):
+    season = SeasonTable(12)
+    season.grow(1)
+    flat = Proportion(season, one, 0 * one, 0 * one, 0 * one, 0 * one)
+    for part, taught in ((7, 100.0), (8, 900.0)):
         at = MONDAY + (84 * 100 + part) * WIDTH - MONDAY % WEEK + 30.0
-        seen = week.look(rows, at, np.array(at - 60.0), 2 * WEEK * one)
+        week.fields[[TOTAL, TIME, BASE], 0] = 0.0
+        seen = week.look(rows, at, np.array(at - 60.0), 2 * WEEK * one, flat)
         week.learn(
             seen,
             rows,
@@ -85,11 +91,82 @@ def test_what_departs_teaches_a_known_part_nothing() -> None:
             np.array(at - 60.0),
             rest=np.full(1, 900.0),
             explained=np.zeros(1, np.float32),
+            excess=np.full(1, 800.0, np.float32),
             dt=np.array(60.0, np.float32),
             old=none,
             held=held,
         )
-        assert week.fields[TIME, 0] == learned_time
+        assert week.fields[TOTAL, 0] / week.fields[TIME, 0] == taught
+
+
+def of_days(differences: list[float]) -> WeekTable:
+    """Return one row whose fourth day differs so from six others, part by part."""
+    table, row = WeekTable(), np.arange(1)
+    table.grow(1)
+    for part in range(PARTS):
+        there = 36 <= part < 36 + len(differences)
+        mean = differences[part - 36] if there else 0.0
+        table.close(row, part, np.full(1, mean, np.float32))
+    return table
+
+
+def of_part(table: WeekTable, part: int) -> list[float]:
+    """Return both ends of the line of a part."""
+    parts = (table.difference(n, np.arange(1)) for n in (part - 1, part, part + 1))
+    return line(*parts)[:, 0].tolist()
+
+
+def test_a_step_between_two_parts_stays_a_step() -> None:
+    """Parts beside a step are level, so nothing is expected to rise before it or after it."""
+    table = of_days([0.0, 0.0, 8.0, 8.0, 8.0])
+    lines = [of_part(table, 36 + n) for n in range(1, 4)]
+
+    assert lines == [[0.0, 0.0], [8.0, 8.0], [8.0, 8.0]]
+
+
+def test_a_slope_is_followed_and_the_mean_of_a_part_is_kept() -> None:
+    """A part that lies on a slope rises as its neighbours do, around its own mean."""
+    table = of_days([2.0, 4.0, 6.0, 7.0, 5.0])
+    lines = [of_part(table, 36 + n) for n in range(1, 4)]
+
+    assert lines == [[3.0, 5.0], [5.25, 6.75], [7.0, 7.0]]
+
+
+def test_a_monday_that_begins_at_once_is_no_jump_and_hides_none() -> None:
+    """In the fifth week the step at midnight is expected, and twice the usual step is told."""
+    pace = 1800.0
+    a_week = round(WEEK / pace)
+    values = 100.0 + np.random.default_rng(3).standard_normal(4 * a_week + 4)
+    values[np.arange(len(values)) % a_week >= a_week * 5 // 7] -= 30.0
+    bank = SeriesBank()
+    rows = bank.add(FEW + 1, interval=pace)
+    for i, value in enumerate(values):
+        now = np.full(FEW + 1, value)
+        now[0] += 30.0 * (i >= 4 * a_week)
+        told = bank.step(rows, MONDAY + pace * i, now)
+        if i >= 4 * a_week:
+            assert told.surprise[0] >= 4.0
+            assert told.surprise[1] < 2.0
+
+
+def test_a_forecast_goes_along_the_line_of_the_week() -> None:
+    """What rises as it did every Saturday is usual all the way, and a fifth more is told."""
+    pace = 1800.0
+    a_week = round(WEEK / pace)
+    clock = np.arange(5 * a_week) % a_week
+    wave = 60.0 * np.sin(np.pi * (clock - 240) / 48) ** 2
+    values = 100.0 + np.where((clock >= 240) & (clock < 288), wave, 0.0)
+    values += np.random.default_rng(3).standard_normal(len(values))
+    bank, found = SeriesBank(), np.zeros((len(values), FEW + 1))
+    rows = bank.add(FEW + 1, interval=pace)
+    for i, value in enumerate(values):
+        now = np.full(FEW + 1, value)
+        now[0] *= 1.2 if i >= 4 * a_week + 252 else 1.0
+        found[i] = bank.step(rows, MONDAY + pace * i, now).surprise
+    fifth = found[4 * a_week + 240 : 4 * a_week + 288]
+
+    assert fifth[:, 0].max() >= 4.0
+    assert fifth[:, 1].max() < 2.0
 
 
 def test_missing_values_close_no_part_twice() -> None:
@@ -176,3 +253,20 @@ def test_how_noise_grows_is_learned(power: float, within: tuple[float, float]) -
         found = learned(found, over, (noise / np.exp(found * over)).astype(np.float32), weight)
 
     assert within[0] <= found[0] <= within[1]
+
+
+def test_a_departing_row_keeps_what_the_day_added_last() -> None:
+    """How far the week went since the last sample is known while a departure lasts too."""
+    bank, day = SeriesBank(slots=12), 20.0 * np.sin(np.arange(12) * np.pi / 6)
+    rows = bank.add(FEW + 1, interval=STEP)
+    noise = np.random.default_rng(1).standard_normal(168)
+    for i in range(168):
+        now = np.full(FEW + 1, 100.0 + day[i % 12] + noise[i])
+        now[0] += 90.0 * (i >= 165)
+        told = bank.step(rows, MONDAY + STEP * i, now)
+    offset = bank.to_state()[1]["offset"]
+
+    assert told.since[0] == MONDAY + STEP * 165
+    assert np.isnan(told.since[1])
+    assert abs(offset[1]) > 5.0
+    assert abs(offset[0] - offset[1]) < 0.1
