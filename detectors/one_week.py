@@ -147,9 +147,9 @@ class OneWeek:
             fields[WORSE] += (worse - fields[WORSE]) / COMPARED
             step = STEP if fields[WORSE] < 0.0 else -STEP
             fields[USED] = min(max(fields[USED] + step, 0.0), 1.0)
-            mean = old + GAIN * (mean - old)
-        word = _WORD.unpack(_FLOAT.pack(mean))[0]
-        self._table.table[part, self._row] = (word + 0x8000) >> 16
+            moved = old + GAIN * (mean - old)
+            mean = mean if _unpack(_pack(moved)) == old else moved
+        self._table.table[part, self._row] = _pack(mean)
 
     def _line(self, part: int, day: OneProportion) -> tuple[float, float]:
         before, here, after = (
@@ -172,6 +172,11 @@ class OneWeek:
             return 0.0
         own = _unpack(self._table.table.item(part % PARTS, self._row))
         return own - known[(len(known) - 1) // 2]
+
+
+def _pack(value: float) -> int:
+    word: int = _WORD.unpack(_FLOAT.pack(value))[0]
+    return (word + 0x8000) >> 16
 
 
 def _unpack(word: int) -> float:

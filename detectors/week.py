@@ -302,8 +302,10 @@ class WeekTable:
             fields[WORSE, which] = mean_worse
             step = np.where(mean_worse < ZERO, np.float32(STEP), np.float32(-STEP))
             fields[USED, which] = np.clip(fields[USED, which] + step, ZERO, ONE)
+            moved = old[known] + np.float32(GAIN) * (new - old[known])
+            # What rounds back to where it was would never arrive: it goes all the way.
             mean = mean.copy()
-            mean[known] = old[known] + np.float32(GAIN) * (new - old[known])
+            mean[known] = np.where(unpack(pack(moved)) == old[known], new, moved)
         self.close(rows, part, mean)
 
     def accept(self, j: WeekLook, accepted: NDArray[np.intp], jump: Wide) -> None:

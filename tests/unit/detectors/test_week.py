@@ -219,6 +219,17 @@ def test_a_part_keeps_values_of_any_size() -> None:
     assert WIDTH * PARTS == WEEK
 
 
+def test_rounding_stops_no_part_on_its_way() -> None:
+    """Sixteen bits are coarse steps, of 4 at 700: a part comes as near to its mean as they go."""
+    table, row = WeekTable(), np.arange(1)
+    table.grow(1)
+    table.close(row, 3, np.full(1, 700.0, np.float32))
+    for _ in range(3):
+        table._pass(table.fields, row, row, 3, np.full(1, 704.9, np.float32))
+
+    assert table.part(3, row) == 704.0
+
+
 def test_a_part_differs_from_the_lower_median_of_the_days_that_are_known() -> None:
     """Of seven days up to two may be unknown; a part that is unknown differs by nothing."""
     rng = np.random.default_rng(4)
