@@ -1,9 +1,10 @@
 """Name the cause of labelled faults through the real engine, beside the random floor.
 
-Run: `python benchmarks/rootcause.py [petshop] [nezha] [tvdiag] [shop] [--show]`. The data is found
-by AIOPS_SHARED, else in ../shared; the shop is simulated, on seeds that nothing was built on. Its
-adapters (`_labelled.py`) only convert formats; a fault without a told incident is a miss.
-Intervals are Wilson's at 95 %; the random floor names k of all entities.
+Run: `python benchmarks/rootcause.py [petshop] [nezha] [tvdiag] [shop] [--graph none] [--show]`.
+The data is found by AIOPS_SHARED, else in ../shared; the shop is simulated, on seeds that nothing
+was built on. Its adapters (`_labelled.py`) only convert formats; a fault without a told incident is
+a miss. Intervals are Wilson's at 95 %; the random floor names k of all entities. `--graph` says
+whether who calls whom is given, known as if it had been learned from spans, or not known.
 
 Last comes how true the stated shares of first suspects are: stated beside how often they were
 right, over the faults that were told, and the log loss of it under other constants of the ranking.
@@ -16,7 +17,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from _labelled import INCIDENTS, Case, Fault, Labelled, nezha, petshop, tvdiag
 import aiops.correlation.suspects as ranking
 from aiops.decoding.windows import WindowSettings
 from aiops.engine import Engine, EngineSettings
+from aiops.entities import as_entity
 from aiops.model import Incident, Section, TransitionKind
 from aiops.shop import CALLS, Shop
 from aiops.shop.scenarios import ROOTS, deploy, fault
@@ -37,6 +39,7 @@ MONDAY = 1_767_571_200.0
 HOUR = 3600.0
 QUIET = 7 * HOUR
 AFTER = 1500.0
+NEVER = 4e9  # seconds: what was seen then does not fade
 EDGES = (0.0, 0.3, 0.5, 0.7, 0.9, 1.01)
 SPREADS = (0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 UNNAMED = (0.0, 0.05, 0.1)
@@ -87,10 +90,13 @@ def shop(seed: int) -> Labelled:
 
 
 def play(
-    case: Case, calls: Mapping[str, Sequence[str]], saved: Sequence[Section] = ()
+    case: Case,
+    calls: Mapping[str, Sequence[str]],
+    saved: Sequence[Section] = (),
+    graph: str = "given",
 ) -> list[tuple[float, Incident]]:
     """Return when each story was told first or again, and its last picture until it ended."""
-    engine = _engine(calls)
+    engine = _engine(calls, graph)
     if saved:
         engine.restore(saved)
     stories: list[tuple[float, Incident]] = []
@@ -107,24 +113,36 @@ def play(
     return stories
 
 
-def _engine(calls: Mapping[str, Sequence[str]]) -> Engine:
+def _engine(calls: Mapping[str, Sequence[str]], graph: str) -> Engine:
     width = 30.0 if calls is CALLS else 10.0
-    return Engine(EngineSettings(calls=calls, window=WindowSettings(width=width)))
+    given = calls if graph == "given" else {}
+    made = Engine(EngineSettings(calls=given, window=WindowSettings(width=width)))
+    if graph == "learned":
+        pairs = [[as_entity(a), as_entity(b)] for a, called in calls.items() for b in called]
+        edges = [[*pair, 1000.0, NEVER] for pair in pairs]
+        seen = {"spans": [], "edges": edges, "believed": pairs, "swept": NEVER}
+        made.placement.spans.restore(replace(made.placement.spans.to_section(), header=seen))
+    return made
 
 
 def measure(
-    labelled: Labelled, scores: dict[str, Score], stated: list[Stated], *, show: bool
+    labelled: Labelled,
+    scores: dict[str, Score],
+    stated: list[Stated],
+    *,
+    show: bool,
+    graph: str = "given",
 ) -> Counter[str]:
     """Add to the scores by kind of fault; return what was told, and how much about none."""
     saved: Sequence[Section] = ()
     if labelled.history:
-        warm = _engine(labelled.calls)
+        warm = _engine(labelled.calls, graph)
         for item in labelled.history:
             warm.feed(item)
         saved = warm.to_sections()
     other: Counter[str] = Counter()
     for case in labelled.cases:
-        told = play(case, labelled.calls, saved)
+        told = play(case, labelled.calls, saved, graph)
         used: set[tuple[str, int]] = set()
         for one in case.faults:
             about = [i for at, i in told if one.begun <= at < one.over]
@@ -248,6 +266,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("sets", nargs="*", default=list(SETS), metavar="set")
     parser.add_argument("--show", action="store_true", help="print every fault and its suspects")
+    graphs = ("given", "learned", "none")
+    parser.add_argument("--graph", choices=graphs, default="given", help="who calls whom is so")
     options = parser.parse_args()
     if not INCIDENTS.is_dir():
         print(f"rootcause: skipped, no {INCIDENTS}; set AIOPS_SHARED")
@@ -258,7 +278,7 @@ def main() -> None:
             scores: dict[str, Score] = {}
             other: Counter[str] = Counter()
             for labelled in group:
-                other += measure(labelled, scores, stated, show=options.show)
+                other += measure(labelled, scores, stated, show=options.show, graph=options.graph)
             if scores:
                 table(group[0].name, scores, other)
     if stated:

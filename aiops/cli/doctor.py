@@ -18,6 +18,7 @@ HARMLESS = (
     "commands_applied/",
     "incident/",
     "delivery.sent/",
+    "engine/spans_beyond_bound",
 )
 
 
@@ -115,7 +116,8 @@ def told(facts: dict[str, Any]) -> list[str]:
         lines.append(f"started cold: {', '.join(facts['cold'])}")
     lines.append(
         f"{figures['streams']} streams, {figures['templates']} templates, "
-        f"{figures['series']} series; threshold {figures['threshold']:g}"
+        f"{figures['series']} series, {figures['calls']} learned calls; "
+        f"threshold {figures['threshold']:g}"
     )
     drops = {k: n for k, n in facts["dropped"].items() if n}
     lines.append(f"drops: {', '.join(f'{k} {n}' for k, n in sorted(drops.items())) or 'none'}")

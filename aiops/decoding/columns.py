@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import repeat
 from operator import add
 from typing import Any, NamedTuple
 
@@ -35,7 +36,7 @@ from aiops.decoding.records import (
     wrapper_time,
 )
 from aiops.decoding.remembered import Remembered
-from aiops.decoding.spans import Values
+from aiops.decoding.spans import Traced
 from aiops.decoding.stamps import read_seconds
 
 _FEW_LONG = 256  # so few texts in a piece are long
@@ -59,12 +60,12 @@ class _Columns(NamedTuple):
     heads: list[bytes]
     texts: list[bytes | None]
     seconds: list[Parsed]
-    spans: dict[int, Values]
+    spans: dict[int, Traced]
 
 
 def read_lines(
     lines: list[bytes], *, ids: bool = False
-) -> tuple[list[bytes], list[Parsed], int, dict[int, Values]]:
+) -> tuple[list[bytes], list[Parsed], int, dict[int, Traced]]:
     """Return (keys, times, how many objects were unreadable, spans) of JSON lines.
 
     A line that is no record is its own key, collapsed and without head, and has no time.
@@ -183,12 +184,8 @@ def _fields(
     return _Columns(_heads(records, names, plan), texts, seconds, spans)
 
 
-def _spans(records: _Records, plan: Plan) -> dict[int, Values]:
-    if plan.span is None:
-        return {}
-    none = [None] * len(records)
-    columns = [[record[n] for record in records] if n else none for n in plan.span]
-    return dict(enumerate(zip(*columns, strict=True)))
+def _spans(records: _Records, plan: Plan) -> dict[int, Traced]:
+    return {} if plan.span is None else dict(enumerate(zip(records, repeat(plan.span))))
 
 
 def _heads(records: _Records, names: tuple[str, ...], plan: Plan) -> list[bytes]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from aiops.decoding.continuation import is_continuation
 from aiops.decoding.formats import Parsed, StampFormat, collapsed_stamp, strip_collapsed
 from aiops.decoding.levels import LEVELS, guess_level, named, stated_level, states_none
-from aiops.decoding.spans import Values
+from aiops.decoding.spans import Traced
 from aiops.decoding.stamps import StampReader
 from aiops.model import Severity
 from detectors.collapse import collapse_digits, collapse_ids
@@ -38,7 +38,7 @@ _GOES_ON = frozenset((b"Z", b"U", b"G", b"+", b"-", b"]", b"0", b""))  # so does
 class Lines:
     """One block read: parallel lists; what broke its shape or came in pieces is counted.
 
-    ``spans`` has what the fields of spans hold, by the number of the line.
+    ``spans`` has the records that name their span, by the number of the line.
     """
 
     raw: list[bytes]
@@ -46,7 +46,7 @@ class Lines:
     seconds: list[Parsed]
     unreadable: int = 0
     partial: int = 0
-    spans: dict[int, Values] = field(default_factory=dict)
+    spans: dict[int, Traced] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import msgspec
 from aiops.decoding.formats import Parsed
 from aiops.decoding.levels import level_word
 from aiops.decoding.lines import SEP
-from aiops.decoding.spans import Fields, Values, fields_of, values_of
+from aiops.decoding.spans import Fields, Traced, fields_of
 from aiops.decoding.stamps import read_second
 
 _MESSAGE = (
@@ -134,8 +134,8 @@ def read_record(record: dict[str, Any]) -> tuple[bytes, bytes, Parsed]:
     return read_whole(record)[:3]
 
 
-def read_whole(record: dict[str, Any]) -> tuple[bytes, bytes, Parsed, Values | None]:
-    """Return what ``read_record`` does, and what the fields of its span hold."""
+def read_whole(record: dict[str, Any]) -> tuple[bytes, bytes, Parsed, Traced | None]:
+    """Return what ``read_record`` does, and the record that names its span, if it does."""
     plan = plan_of(tuple(record))
     text = find_message(record, plan.messages)
     if text is not None and text[:1] == "{" and may_wrap(record):
@@ -148,8 +148,8 @@ def read_whole(record: dict[str, Any]) -> tuple[bytes, bytes, Parsed, Values | N
     status = find_status(record, plan.states) if plan.states else b""
     head = key_head((find_service(record, plan.services), word or b"", status))
     body = flat(text).encode("utf-8", "replace").replace(SEP, b" ")
-    values = values_of(record, plan.span) if plan.span else None
-    return head, body, find_time(record, plan.times), values
+    traced = (record, plan.span) if plan.span else None
+    return head, body, find_time(record, plan.times), traced
 
 
 def may_wrap(names: Collection[str]) -> bool:
@@ -190,13 +190,13 @@ def find_message(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
     return None
 
 
-def _inner(text: str, record: dict[str, Any]) -> tuple[bytes, bytes, Parsed, Values | None] | None:
+def _inner(text: str, record: dict[str, Any]) -> tuple[bytes, bytes, Parsed, Traced | None] | None:
     """Read the JSON line inside a container runtime's record; its own time is the fallback."""
     try:
-        head, body, at, values = read_whole(decode_record(text))
+        head, body, at, traced = read_whole(decode_record(text))
     except BROKEN:
         return None
-    return head, body, wrapper_time(record) if at is None else at, values
+    return head, body, wrapper_time(record) if at is None else at, traced
 
 
 def wrapper_time(record: dict[str, Any]) -> Parsed:

@@ -41,8 +41,8 @@ class Fields(NamedTuple):
     header: str
 
 
-Values = tuple[Any, Any, Any, Any]
-"""What these fields of one record hold."""
+Traced = tuple[dict[str, Any], Fields]
+"""A record, and the fields of it that say its span; read only where somebody asks."""
 
 Context = tuple[str, str, str]
 """Trace, own span and the span that called for it, of which one may be ""."""
@@ -57,15 +57,13 @@ def fields_of(names: Iterable[str]) -> Fields | None:
     return found if found.header or (found.trace and found.span) else None
 
 
-def values_of(record: dict[str, Any], fields: Fields) -> Values:
-    """Return what the fields of one record hold."""
-    trace, span, parent, header = fields
-    get = record.get
-    return get(trace), get(span), get(parent), get(header)
+def context_of(traced: Traced) -> Context | None:
+    """Return the context that a record says, ``None`` when it says none."""
+    record, fields = traced
+    return _context(*map(record.get, fields))
 
 
-def context_of(values: Values) -> Context | None:
-    """Return the context that the values of fields say, ``None`` when they say none."""
+def _context(*values: object) -> Context | None:
     trace, span, parent = map(_id, values[:3])
     if isinstance(values[3], str) and (head := _HEAD.match(values[3].lower())):
         trace, parent = trace or _id(head[1]), parent or _id(head[2])
@@ -77,7 +75,7 @@ def context_of(values: Values) -> Context | None:
 def context_in(line: bytes) -> Context | None:
     """Return the context that a line of text says, ``None`` when it says none."""
     found = [match[1].decode() if (match := p.search(line)) else "" for p in _IN_TEXT]
-    return context_of((found[0], found[1], found[2], found[3]))
+    return _context(*found)
 
 
 def names_parent(text: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from aiops.decoding.columns import read_lines
 from aiops.decoding.levels import LEVELS, http_level, named
 from aiops.decoding.lines import SEP, KeyParts, Lines, collapse_texts, split_lines, split_text
-from aiops.decoding.spans import Values
+from aiops.decoding.spans import Traced
 from aiops.decoding.stamps import StampReader, read_second, read_seconds
 
 _STAMP = 64  # bytes in which a stamp ends
@@ -73,7 +73,7 @@ class CriShape:
         seconds = read_seconds([frame[0][:_STAMP].decode("ascii", "replace") for frame in frames])
         texts: list[bytes] = []
         records: dict[int, bytes] = {}
-        spans: dict[int, Values] = {}
+        spans: dict[int, Traced] = {}
         unreadable = partial = 0
         for i, (frame, at) in enumerate(zip(frames, seconds, strict=True)):
             if at is None or not _is_frame(frame):

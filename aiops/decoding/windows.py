@@ -230,17 +230,21 @@ class StreamWindows:
         self, window: OpenWindow, lines: Lines, start: int, kinds: Sequence[LineKind]
     ) -> None:
         """Note in whose span lines were written; of many in one window the first."""
-        fields, spans = lines.spans, window.spans
-        for n, kind in enumerate(kinds, start):
-            values = fields.get(n)
-            if values is None and not names_parent(kind.masked):
-                continue
+        records, spans = lines.spans, window.spans
+        every = range(start, start + len(kinds))
+        many: Sequence[int] = every
+        if len(records) < len(lines.raw):
+            text = self._kinds.parents
+            pairs = zip(every, kinds, strict=True)
+            many = [n for n, k in pairs if n in records or (text and names_parent(k.masked))]
+        for taken, n in enumerate(many):
             if len(spans) >= MOST_SPANS:
-                self.facts["spans_beyond_bound"] += 1
-                continue
-            context = context_in(lines.raw[n]) if values is None else context_of(values)
+                self.facts["spans_beyond_bound"] += len(many) - taken
+                return
+            record = records.get(n)
+            context = context_in(lines.raw[n]) if record is None else context_of(record)
             if context is not None:
-                spans[kind.entity, *context] = None
+                spans[kinds[n - start].entity, *context] = None
 
     # --- closing ----------------------------------------------------------------------------
 

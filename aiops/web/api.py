@@ -172,6 +172,7 @@ class Api:
                 "sources": self._sources(),
                 "figures": shown
                 | {
+                    "calls": len(figures.calls),
                     "event_time": rfc3339(figures.clock) if figures.clock > 0 else None,
                     "threshold": round(figures.threshold, 3),
                     "tests_per_second": round(figures.tests_per_second, 4),

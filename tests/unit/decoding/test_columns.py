@@ -13,7 +13,7 @@ from aiops.decoding.columns import read_lines
 from aiops.decoding.formats import Parsed
 from aiops.decoding.lines import collapse
 from aiops.decoding.records import BROKEN, decode_record, read_whole
-from aiops.decoding.spans import Values
+from aiops.decoding.spans import Traced
 from aiops.decoding.stamps import read_second, read_seconds
 
 STAMPS = st.sampled_from(
@@ -85,10 +85,10 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 def one_by_one(
     lines: list[bytes],
-) -> tuple[list[bytes], list[Parsed], int, dict[int, Values]]:
+) -> tuple[list[bytes], list[Parsed], int, dict[int, Traced]]:
     keys: list[bytes] = []
     seconds: list[Parsed] = []
-    spans: dict[int, Values] = {}
+    spans: dict[int, Traced] = {}
     unreadable = 0
     for n, line in enumerate(lines):
         values = None

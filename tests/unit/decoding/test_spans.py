@@ -9,7 +9,7 @@ import pytest
 
 from aiops.decoding import windows
 from aiops.decoding.kinds import KindCache
-from aiops.decoding.spans import context_in, context_of, fields_of, values_of
+from aiops.decoding.spans import Fields, context_in, context_of, fields_of
 from aiops.decoding.windows import StreamWindows, WindowSettings
 from aiops.model import Block, LogWindow, Stream
 
@@ -75,9 +75,10 @@ def test_what_says_no_parent_or_no_id_says_nothing_more() -> None:
     for fields in (zeros, sent):
         names = fields_of(fields)
         assert names is not None
-        assert context_of(values_of(fields, names)) == (TRACE, OWN, "")
-    assert context_of(("secret password", OWN, CALLER, None)) is None
-    assert context_of((7, 8, 9, 10)) is None
+        assert context_of((fields, names)) == (TRACE, OWN, "")
+    odd = Fields("a", "b", "c", "d")
+    assert context_of(({"a": "secret password", "b": OWN, "c": CALLER}, odd)) is None
+    assert context_of(({"a": 7, "b": 8, "c": 9, "d": 10}, odd)) is None
     assert context_in(b"the parent id of this row is 12") is None
     assert fields_of(["parent_id", "trace_id", "message"]) is None
 

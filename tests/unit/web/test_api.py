@@ -271,6 +271,7 @@ async def test_status_tells_of_every_source(visit: Visit) -> None:
     assert source["lag"] is None
     assert body["dropped"] == {"engine/streams_refused": 3}
     assert body["figures"]["templates"] == 3
+    assert body["figures"]["calls"] == 2
     assert body["warming_up"]
     assert body["cold"] == ["logs"]
 
