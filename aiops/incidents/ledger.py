@@ -9,9 +9,8 @@ from dataclasses import replace
 
 import msgspec
 
-from aiops.incidents.expected import after_change, as_usual, remember
+from aiops.incidents.expected import BEFORE, Expected
 from aiops.incidents.firing import Firing
-from aiops.incidents.habits import Habits
 from aiops.incidents.inhibition import FOLLOWS, Follows
 from aiops.incidents.joining import foremost, host_of, join, may_join
 from aiops.incidents.lessons import WORDS, Lessons
@@ -38,8 +37,7 @@ from aiops.pace import Footprint, reach
 
 __all__ = ["MAX_SERIES", "Ledger", "LedgerSettings"]
 
-MAX_CHANGES = 10  # in one story
-_VERSION = 8
+_VERSION = 9
 # An enumeration's own look-up costs more than what is done with it.
 _CANDIDATE, _RESOLVED, _CRITICAL = State.CANDIDATE, State.RESOLVED, Severity.CRITICAL
 _LOOKS_BACK = frozenset({TransitionKind.OPENED, TransitionKind.REOPENED, TransitionKind.UPDATED})
@@ -62,8 +60,7 @@ class Ledger:
         self._parted: dict[str, None] = {}  # by a person: they may hold less than before
         self._unsettled: dict[str, tuple[float, float]] = {}  # candidates that grew: when, pace
         self._returned: set[str] = set()
-        self._changes: list[ChangeEvent] = []
-        self._habits = Habits()
+        self._expected = Expected(self.facts)
         self._now = -math.inf
         self.firing = Firing(self.facts)
         self.lessons = Lessons(self.facts)
@@ -101,9 +98,7 @@ class Ledger:
 
         *beside* is the open incident that it is near to and yet no part of, as far as is known.
         """
-        if self._changes:
-            anomaly = after_change(anomaly, self._changes, self.settings.grace)
-        anomaly = self.lessons.weigh(as_usual(anomaly, self._habits, self.facts))
+        anomaly = self.lessons.weigh(self._expected.weigh(anomaly, self.settings.grace))
         at, matters = anomaly.at, counts(anomaly)
         self._now = max(self._now, at)
         if matters:
@@ -155,9 +150,9 @@ class Ledger:
 
     def change(self, event: ChangeEvent) -> None:
         """Remember a change, once; open incidents that began near it look at it, too."""
-        if remember(event, self._changes):
+        if self._expected.change(event):
             for record in self._records.values():
-                record.dirty |= -1800.0 <= event.at - record.started <= 0.0
+                record.dirty |= -BEFORE <= event.at - record.started <= 0.0
 
     def command(self, command: Command) -> list[Transition]:
         """Apply what a person asked for; unknown targets are counted, not errors."""
@@ -356,8 +351,7 @@ class Ledger:
 
     def _reconsider(self, record: Record) -> None:
         if record.dirty:
-            near = [c for c in self._changes if -1800.0 <= c.at - record.started <= 300.0]
-            record.changes = near[-MAX_CHANGES:]
+            record.changes = self._expected.near(record.started)
             ranked = self._rank(self.lessons.heard(record.anomalies.values()), record.changes)
             record.suspects = self.lessons.blame(ranked, record)
             record.dirty = False
@@ -379,8 +373,7 @@ class Ledger:
         """Return everything that can still change."""
         header = {
             "records": msgspec.to_builtins(list(self._records.values())),
-            "changes": msgspec.to_builtins(self._changes),
-            "habits": msgspec.to_builtins(self._habits.to_state()),
+            "expected": self._expected.to_state(),
             "firing": self.firing.to_state(),
             "now": self._now,
         }
@@ -394,7 +387,6 @@ class Ledger:
         self._records = {record.id: record for record in records}
         self._moved = dict.fromkeys(self._records)
         self._returned = {record.id for record in records if record.returns}
-        self._changes = msgspec.convert(section.header["changes"], list[ChangeEvent])
-        self._habits = Habits.from_state(section.header["habits"])
+        self._expected.restore(section.header["expected"])
         self.firing.restore(section.header["firing"])
         self._now = section.header["now"]
