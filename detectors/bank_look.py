@@ -216,11 +216,9 @@ def look(
     off = (rest - offset - wide[LEVEL : FAST_LEVEL + 1]).astype(np.float32)
     known, explained, carried, vague = None, ZERO, ZERO, NONE
     if week is not None and season is not None:
-        plain = wide[PLAIN]
-        size = sizes((origin + plain).astype(np.float32), narrow[PLAIN_SPREAD])
-        day = Proportion(
-            season, size, plain.astype(np.float32), narrow[WEIGHT], offset, narrow[OFFSET]
-        )
+        plain = wide[PLAIN].astype(np.float32)
+        size = sizes(plain + origin.astype(np.float32), narrow[PLAIN_SPREAD])
+        day = Proportion(season, size, plain, narrow[WEIGHT], offset, narrow[OFFSET])
         known = week.look(sel, at, last_at, seen * np.abs(narrow[PACE]), day)
         if (span := known.span()) is not None:
             carried = known.carried(off[1])

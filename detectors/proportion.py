@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calibrate import ONE, Floats, Selector, fixed
+from detectors.calibrate import ONE, ZERO, Floats, Selector, fixed
 from detectors.level import TINY
 from detectors.season import SeasonTable
 
@@ -21,7 +21,7 @@ NEAR: Final = 2.0
 """Mean deviations of its day that a series is large at least: nearer to 0 it has no proportions."""
 
 LEAST: Final = 0.125
-"""Share of its usual size that a series has at least, at any time of the day."""
+"""Share of its usual size that a series has at least in any part of the day."""
 
 PLACES: Final = 4
 """Times within a part of the week at which its size is read: half an hour apart."""
@@ -58,10 +58,12 @@ class Proportion:
             slot = self.season.slot(begin + (n + 0.5) / PLACES * width)
             values, passes = self.season.read(slot, rows)
             values -= plain
-            values *= passes != _NEVER
+            if np.count_nonzero(passes) < len(passes):
+                values *= passes != _NEVER
             total += values
         total *= self.weight[places] / _PLACES
-        return lifted(total, share[places])
+        found = lifted(total, share[places])
+        return np.maximum(found, _LEAST, out=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class OneProportion:
 
     def lifted(self, offset: float, power: float) -> float:
         """Return what the function of this name does, for one row."""
-        return max(1.0 + power / self.size * offset, LEAST)
+        return 1.0 + power / self.size * offset
 
     def within(self, begin: float, width: float, power: float) -> float:
         """Return how large the row is on average in a part of a day."""
@@ -88,14 +90,16 @@ class OneProportion:
             value, passes = self.season.read_one(slot, self.row)
             if passes:
                 total += value - self.plain
-        return self.lifted(total * self.weight / PLACES, power)
+        return max(self.lifted(total * self.weight / PLACES, power), LEAST)
 
 
 def sizes(mean: Floats, spread: Floats) -> Floats:
     """Return how large rows are that are *mean* on average, their day *spread* around it."""
-    size = np.maximum(np.abs(mean), _NEAR * spread)
-    np.maximum(size, _TINY, out=size)
-    found: Floats = np.copysign(size, mean)
+    found: Floats = np.abs(mean)
+    np.maximum(found, _NEAR * spread, out=found)
+    np.maximum(found, _TINY, out=found)
+    if np.count_nonzero(below := mean < ZERO):
+        found[below] *= -ONE
     return found
 
 
@@ -106,4 +110,4 @@ def lifted(offset: Floats, share: Floats) -> Floats:
     """
     found: Floats = offset * share
     found += ONE
-    return np.maximum(found, _LEAST, out=found)
+    return found

@@ -162,9 +162,10 @@ class WeekTable:
         if not known and not len(turned):
             return j
         share = fields[POWER] / day.size
-        then = ZERO
+        rise, then = ends[TO] - ends[FROM], ZERO
         if known:
-            then = _along(ends, (last_at / WIDTH - last).astype(np.float32))
+            then = rise * (last_at / WIDTH - last).astype(np.float32)
+            then += ends[FROM]
             then *= lifted(day.then, share)
         if len(turned):
             j.ends = ends = ends.copy()
@@ -175,12 +176,13 @@ class WeekTable:
             ends[:, turned] = line(*(a / b for a, b in zip(apart, large, strict=True)))
             if not known and not np.count_nonzero(ends != ZERO):
                 return j
-        j.rise = ends[TO] - ends[FROM]
-        j.found = ends[FROM] + np.float32(at / WIDTH - part) * j.rise
+            rise = ends[TO] - ends[FROM]
+        found = rise * np.float32(at / WIDTH - part)
+        found += ends[FROM]
         now = lifted(day.now, share)
-        j.found *= now
-        j.rise *= now
-        j.moved = j.found - then
+        found *= now
+        rise *= now
+        j.found, j.rise, j.moved = found, rise, found - then
         if len(turned):
             # A row without a sample has not moved.
             j.moved[~(last_at > -np.inf)] = ZERO
@@ -339,13 +341,6 @@ def line(before: Floats, here: Floats, after: Floats) -> Floats:
     np.minimum(half, np.abs(came + goes) * _QUARTER, out=half)
     half *= (came * goes > ZERO) * np.sign(goes)
     return np.stack((here - half, here + half))
-
-
-def _along(ends: Floats, share: Floats) -> Floats:
-    found: Floats = ends[TO] - ends[FROM]
-    found *= share
-    found += ends[FROM]
-    return found
 
 
 def _turned(last: Wide, now: int, count: int) -> NDArray[np.intp]:
