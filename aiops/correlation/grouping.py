@@ -99,9 +99,8 @@ class Grouping:
         waves: list[tuple[float, float, str]] = []
         prints = map(nearby.prints.__getitem__, near)
         for score, to in self._links(anomaly, prints, lags, kin, company):
-            if score >= LINK:
-                wave = to.growth is not None and is_wave(anomaly, to, tau)
-                (waves if wave else found).append((-score, to.started, to.id))
+            wave = to.growth is not None and is_wave(anomaly, to, tau)
+            (waves if wave else found).append((-score, to.started, to.id))
         beside = min(waves)[2] if waves else ""
         if len(found) > 1:
             found.sort()
@@ -129,10 +128,10 @@ class Grouping:
             self._known_lags.clear()
 
     def link(self, anomaly: Anomaly, to: Footprint) -> float:
-        """Return how strongly an anomaly belongs to an incident, 0 (not at all) to 1."""
+        """Return how strongly an anomaly belongs to an incident, 0 (too weakly to join) to 1."""
         entity, lags = anomaly.series.entity, self._lags(anomaly)
         kin, company = self.topology.kin(entity), self.companions.of(entity)
-        return self._links(anomaly, (to,), lags, kin, company)[0][0]
+        return sum([score for score, _ in self._links(anomaly, (to,), lags, kin, company)])
 
     def _lags(self, anomaly: Anomaly) -> _Lags:
         pace = anomaly.pace
@@ -155,7 +154,7 @@ class Grouping:
         kin: Kin,
         company: Mapping[str, float],
     ) -> list[tuple[float, Footprint]]:
-        """Return how strong the links of an anomaly to these incidents are."""
+        """Return the incidents that an anomaly is linked to, each with how strongly."""
         series, at, since = anomaly.series, anomaly.at, anomaly.since
         key, entity = series.id, series.entity
         tau, sample, window = lags
@@ -182,7 +181,8 @@ class Grouping:
                         best = self._afar(anomaly, to, lags, best, kin=kin, company=company)
                     elif len(onsets) > (onset is not None):
                         best = max(best, STRANGERS * exp(-abs(since - to.started) / sample))
-            found.append((best, to))
+            if best >= LINK:
+                found.append((best, to))
         return found
 
     def _afar(

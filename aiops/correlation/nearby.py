@@ -135,17 +135,19 @@ class Nearby:
         at, strange = self._at, entity not in self.topology.entities
         if not (strange or company or self._strange):
             return self._by_graph(entity, kin)
-        names = set[str]()
+        begun: Collection[str] = ()
         if strange or self._strange:
             first = bisect_left(self._starts, (since - spread) // _WHOLE * _WHOLE)
             last = bisect_left(self._starts, ((since + spread) // _WHOLE + 1.0) * _WHOLE, first)
-            names.update(self._begun[first:last])
+            begun = self._begun[first:last]
             if not strange:
-                names &= self._strange
+                begun = self._strange.intersection(begun)
         if kin is not NOBODY:
-            names |= self._by_graph(entity, kin)
+            names = self._by_graph(entity, kin).union(begun)
+        elif company or entity in at or entity in self._held:
+            names = {*begun, *at.get(entity, ()), *self._held.get(entity, ())}
         else:
-            names.update(at.get(entity, ()), self._held.get(entity, ()))
+            return begun
         for other in company:
             if other in at:
                 names |= at[other]

@@ -9,6 +9,7 @@ counts in full, for less of it costs hits (`docs/detection.md`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from aiops.entities import as_entity
@@ -26,10 +27,10 @@ class Kin(NamedTuple):
     """
 
     along: Mapping[str, int]
-    siblings: frozenset[str]
-    together: frozenset[str]
-    below: frozenset[str]
-    everyone: frozenset[str]
+    siblings: AbstractSet[str]
+    together: AbstractSet[str]
+    below: AbstractSet[str]
+    everyone: AbstractSet[str]
 
 
 _NONE: frozenset[str] = frozenset()
@@ -131,8 +132,8 @@ class Topology:
         together = set[str]().union(*[self.callees(c) for c in self.callers(entity)])
         siblings.difference_update(along, (entity,))
         together.difference_update(along, siblings, (entity,))
-        everyone = frozenset((entity,)).union(along, siblings, together)
-        return Kin(along, frozenset(siblings), frozenset(together), frozenset(below), everyone)
+        everyone = {entity}.union(along, siblings, together)
+        return Kin(along, siblings, together, below.keys(), everyone)
 
     def reaches(self, caller: str, callee: str) -> bool:
         """Return whether *caller* depends on *callee*, directly or through others."""

@@ -22,8 +22,10 @@ class Habits:
 
     def learn(self, series: str, onset: float) -> None:
         """Note that a departure of *series* began at *onset*."""
-        known = self._onsets.pop(series, [])
-        if not known or onset - known[-1] > APART:
+        known = self._onsets.pop(series, None)
+        if known is None:
+            known = [onset]
+        elif onset - known[-1] > APART:
             known = [*known, onset][-KEPT:]
         self._onsets[series] = known
         if len(self._onsets) > MAX_SERIES:

@@ -40,7 +40,7 @@ def host_of(record: Record, records: Mapping[str, Record]) -> Record | None:
 
 def join(into: Record, other: Record) -> int:
     """Let *into* take all that *other* has; return how many series the bound left out."""
-    beyond = sum([not into.add(anomaly) for anomaly in other.anomalies.values()])
+    beyond = into.add_all(other.anomalies.values())
     _take_later(into.seen, other.seen)
     _take_later(into.last, {key: at for key, at in other.last.items() if key in into.last})
     _take_later(into.risen, other.risen)

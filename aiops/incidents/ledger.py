@@ -283,7 +283,7 @@ class Ledger:
 
     def _add(self, record: Record, anomaly: Anomaly) -> None:
         started, wide = record.started, len(record.onsets)
-        if not record.add(anomaly):
+        if record.add_all((anomaly,)):
             self.facts["anomalies_beyond_bound"] += 1
         elif record.started != started or len(record.onsets) != wide:
             self._moved[record.id] = None

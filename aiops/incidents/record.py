@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import neg
 
@@ -53,8 +53,10 @@ class _Kept:
     anomalies: dict[str, Anomaly]
 
     def __post_init__(self) -> None:
-        bad = [a.surprise for a in self.anomalies.values() if a.severity > _INFO]
-        self.strongest = sorted(bad, reverse=True)[:STRONGEST]
+        self.strongest: list[float] = []
+        if self.anomalies:
+            bad = [a.surprise for a in self.anomalies.values() if a.severity > _INFO]
+            self.strongest = sorted(bad, reverse=True)[:STRONGEST]
         self._print: Footprint | None = None
         self._growth = Growth(self.grown)
         self._usual: dict[str, tuple[Anomaly, float, Anomaly]] = {}
@@ -126,45 +128,53 @@ class Record(_Kept):
 
     def add(self, anomaly: Anomaly) -> bool:
         """Take an anomaly in; return whether the bound on series left room for it."""
-        series, at, severe = anomaly.series, anomaly.at, anomaly.severe
-        key, entity, anomalies = series.id, series.entity, self.anomalies
-        known, last = anomalies.get(key), self.last.get(key)
-        if known is None and len(anomalies) >= MAX_SERIES:
-            return False
-        if at >= self.seen.get(entity, at):
-            self.seen[entity] = at
-        matters = counts(anomaly)
-        if matters:
-            since = anomaly.since
-            self.pace = max(self.pace, anomaly.pace)
-            if (known is None or not counts(known)) and since > self.onsets.get(entity, -math.inf):
-                self.onsets[entity] = since
-            if since > self.grown and (last is None or since > last):
-                self.grown = self._growth.at = since
-        if last is None or at >= last:
-            self.last[key] = at
-        if not severe and anomaly.actual is not None and anomaly.expected:
-            times = anomaly.actual / anomaly.expected
-            most = self.risen.get(key)
-            if most is None or times > most:
-                self.risen[key] = times
-        # Work alone does not keep alive what was felt; a candidate needs it as explanation.
-        if matters and at > self.updated and (severe or not self.felt or self.state is _CANDIDATE):
-            self.updated = at
-        # The story shows a series at its worst; its beginning stays the first one.
-        if known is None:
-            worst = anomaly
-        elif _is_worse(anomaly, known):
-            worst = _going_on(known, anomaly)
-        else:
-            return True
-        anomalies[key] = worst
-        self.dirty = True
-        if matters:
-            self._weigh(worst)
-        if worst.severity > _INFO:
-            self._rank(worst.surprise)
-        return True
+        return not self.add_all((anomaly,))
+
+    def add_all(self, found: Iterable[Anomaly]) -> int:
+        """Take anomalies in, in their order; return for how many the bound left no room."""
+        anomalies, seen, onsets, lasts = self.anomalies, self.seen, self.onsets, self.last
+        beyond = 0
+        for anomaly in found:
+            series, at, severe = anomaly.series, anomaly.at, anomaly.severe
+            key, entity = series.id, series.entity
+            known, last = anomalies.get(key), lasts.get(key)
+            if known is None and len(anomalies) >= MAX_SERIES:
+                beyond += 1
+                continue
+            if at >= seen.get(entity, at):
+                seen[entity] = at
+            matters = counts(anomaly)
+            if matters:
+                since = anomaly.since
+                self.pace = max(self.pace, anomaly.pace)
+                if (known is None or not counts(known)) and since > onsets.get(entity, -math.inf):
+                    onsets[entity] = since
+                if since > self.grown and (last is None or since > last):
+                    self.grown = self._growth.at = since
+                # Work alone does not keep alive what was felt; a candidate needs it to explain.
+                if at > self.updated and (severe or not self.felt or self.state is _CANDIDATE):
+                    self.updated = at
+            if last is None or at >= last:
+                lasts[key] = at
+            if not severe and anomaly.actual is not None and anomaly.expected:
+                times = anomaly.actual / anomaly.expected
+                most = self.risen.get(key)
+                if most is None or times > most:
+                    self.risen[key] = times
+            # The story shows a series at its worst; its beginning stays the first one.
+            if known is None:
+                worst = anomaly
+            elif _is_worse(anomaly, known):
+                worst = _going_on(known, anomaly)
+            else:
+                continue
+            anomalies[key] = worst
+            self.dirty = True
+            if matters:
+                self._weigh(worst)
+            if worst.severity > _INFO:
+                self._rank(worst.surprise)
+        return beyond
 
     def _rank(self, surprise: float) -> None:
         """Keep a surprise among the strongest, if it is one; a series may be there twice."""
