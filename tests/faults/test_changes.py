@@ -41,7 +41,7 @@ def known(daemon: Running) -> list[str]:
     except FileNotFoundError:  # the next cut has just taken its place
         return []
     assert problems == []
-    (found,) = [s.header["changes"] for s in sections if s.name == "ledger"]
+    (found,) = [s.header["expected"]["changes"] for s in sections if s.name == "ledger"]
     return [change["title"] for change in found]
 
 

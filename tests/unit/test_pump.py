@@ -114,7 +114,11 @@ async def test_changes_of_a_file_are_fed_with_their_position() -> None:
     (cut,) = rig.cuts
     assert cut.cursors == {stream.id: "17"}
     (ledger,) = (s for s in cut.sections if s.name == "ledger")
-    assert [change["title"] for change in ledger.header["changes"]] == ["v0", "v1", "v2"]
+    assert [change["title"] for change in ledger.header["expected"]["changes"]] == [
+        "v0",
+        "v1",
+        "v2",
+    ]
 
 
 async def test_an_urgent_cut_comes_before_what_is_queued() -> None:
